@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: setup search test lint clean
+
+## make .venv with everything
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("haq needs Python 3.10 or newer: make PYTHON=python3.11" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[search,dev]'
+	@touch $@
+
+## search the bits of every layer of MobileNetV2 on this machine; options in ARGS
+search: setup
+	$(BIN)/haq search --model mbv2 $(ARGS)
+
+## the whole test suite; options in ARGS
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+## ruff, mypy and the layers
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

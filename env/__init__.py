@@ -1,0 +1,1 @@
+"""The search for bits as a Gymnasium environment."""

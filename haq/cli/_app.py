@@ -1,0 +1,52 @@
+"""The command tree, and the one place where errors become a line and an exit code."""
+
+import sys
+
+import typer
+
+from haq.cli.evaluate import evaluate
+from haq.cli.export import export
+from haq.cli.report import report
+from haq.cli.search import search
+from haq.cli.train import train
+from quant.errors import HaqError
+
+app = typer.Typer(
+    name="haq",
+    help="Search the precision of every layer of a network, measured on the board that runs it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (search, evaluate, export, report, train):
+    app.command()(command)
+
+
+@app.callback()
+def _root() -> None:
+    """Search the precision of every layer of a network, measured on the board that runs it."""
+
+
+def main() -> None:
+    """Run the program: 0 is success, 2 what the user can mend, told in one line."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in {
+            "haq",
+            "env",
+            "quant",
+            "device_agent",
+        }:
+            raise
+        fail(f"{error.name} is not installed: pip install 'haq[search]'", 1)
+    except HaqError as error:
+        fail(str(error), 2)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+
+
+def fail(message: str, code: int) -> None:
+    """Print one line to standard error and leave."""
+    print(f"haq: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Padding(str, Enum):
+    """Padding of convolutions."""
+
+    torch = "torch"
+    same = "same"
+
+
+class Observer(str, Enum):
+    """How activation ranges are found; mirrors `quant.observers.METHODS`."""
+
+    absmax = "absmax"
+    percentile = "percentile"
+    mse = "mse"
+    kl = "kl"
+
+
+ModelOption = Annotated[str, typer.Option("--model", help="Network: mbv2.")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        help="safetensors file or weights_only checkpoint with torchvision's key names "
+        "[default: the packaged Fashion-MNIST network].",
+    ),
+]
+InputOption = Annotated[int, typer.Option("--input", min=16, help="Side of the input in pixels.")]
+PaddingOption = Annotated[
+    Padding, typer.Option("--padding", help="torch (symmetric) or same (TensorFlow's).")
+]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="sample (packaged), fashion-mnist (full set on disk), or PATH[:FIRST-LAST]: "
+        "a folder of class folders, or with a labels.csv of file,label.",
+    ),
+]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option("--calibration", help="Images for activation ranges: PATH[:FIRST-LAST]."),
+]
+ObserverOption = Annotated[Observer, typer.Option("--observer", help="How ranges are found.")]
+BoardOption = Annotated[
+    str | None,
+    typer.Option("--board", help="Device agent: http://HOST:PORT [default: start one here]."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--board-key", envvar="HAQ_AGENT_KEY", help="The agent's key."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON line on standard output.")
+]

@@ -1,0 +1,66 @@
+"""`haq export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from haq.cli._options import (
+    BoardOption,
+    CalibrationOption,
+    DataOption,
+    InputOption,
+    JsonOption,
+    KeyOption,
+    ModelOption,
+    Observer,
+    ObserverOption,
+    Padding,
+    PaddingOption,
+    WeightsOption,
+)
+
+
+def export(
+    policy: Annotated[str, typer.Option(help="policy.json, or 8, 16, 32, or wNaM.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    model: ModelOption = "mbv2",
+    weights: WeightsOption = None,
+    input_size: InputOption = 32,
+    padding: PaddingOption = Padding.torch,
+    data: DataOption = "sample",
+    calibration: CalibrationOption = None,
+    observer: ObserverOption = Observer.percentile,
+    board: BoardOption = None,
+    board_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write ncnn and ONNX networks of a policy, run both, and say how well they agree.
+
+    The ncnn network is built for this machine, or for the kind of machine behind --board.
+    """
+    from haq.board import Board
+    from haq.checks import check_exports
+    from haq.data import load_calibration, load_images
+    from haq.export import export as write
+    from haq.export import make_folder
+    from haq.policies import read_policy
+    from haq.prepare import load_network, make_subject
+    from quant.ncnn.runtime import capabilities
+
+    config, network = load_network(model, weights, input_size, padding.value)
+    chosen = read_policy(policy, network.graph.layer_names)
+    images = load_images(data, input_size)
+    ranges_from = load_calibration(data, calibration, images, input_size)
+    subject = make_subject(config, network, ranges_from, observer.value)
+    able = capabilities() if board is None else Board(board, board_key).capabilities()
+    folder = make_folder(out, model)
+    write(subject, chosen, able, folder)
+    found = check_exports(subject, chosen, able, folder, images)
+    for key, value in found.items():
+        typer.echo(f"{key}: {value}", err=as_json)
+    if as_json:
+        print(json.dumps(found))

@@ -1,0 +1,128 @@
+"""`haq search`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from haq.cli._options import (
+    BoardOption,
+    CalibrationOption,
+    DataOption,
+    InputOption,
+    JsonOption,
+    KeyOption,
+    ModelOption,
+    Observer,
+    ObserverOption,
+    Padding,
+    PaddingOption,
+    WeightsOption,
+)
+
+
+class Reward(str, Enum):
+    """What an episode earns."""
+
+    kl = "kl"
+    top1 = "top1"
+
+
+def search(
+    model: ModelOption = "mbv2",
+    weights: WeightsOption = None,
+    input_size: InputOption = 32,
+    padding: PaddingOption = Padding.torch,
+    data: DataOption = "sample",
+    calibration: CalibrationOption = None,
+    observer: ObserverOption = Observer.percentile,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="latency=0.9x, latency=12ms, size=0.5x, size=1.5MB or bops=0.5x; x is the float "
+            "network's [default: a latency halfway to the least that the board can reach]."
+        ),
+    ] = None,
+    bits: Annotated[
+        str, typer.Option(help="Widths: 8,16,32 (ncnn) or 2-8 (simulated).")
+    ] = "8,16,32",
+    episodes: Annotated[int, typer.Option(min=1, help="Policies to try.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal searches.")] = 0,
+    reward: Annotated[
+        Reward, typer.Option(help="kl: minus the divergence from float; top1: as in HAQ.")
+    ] = Reward.kl,
+    board: BoardOption = None,
+    board_key: KeyOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; name an unfinished one to go on [default: runs/...]."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the bits of every layer within a budget, measured on a board."""
+    from haq.cli._board import open_board
+    from haq.cli._progress import Bars
+    from haq.report import write_report
+    from haq.search.request import SearchRequest, check_budget, parse_bits
+    from haq.search.run import run_search
+    from haq.store import RunFolder
+
+    widths = parse_bits(bits)
+    request = SearchRequest(
+        model=model,
+        weights=weights,
+        input_size=input_size,
+        padding=padding.value,
+        data=data,
+        calibration=calibration,
+        observer=observer.value,
+        budget=check_budget(budget, widths),
+        bits=widths,
+        episodes=episodes,
+        seed=seed,
+        reward=reward.value,
+    )
+    folder = RunFolder(out or default_folder(model), model)
+    with Bars() as progress, open_board(board, board_key) as device:
+        summary = run_search(request, folder, device, progress)
+    write_report(folder.path)
+    print_summary(summary, folder.report)
+    if as_json:
+        print(json.dumps(summary))
+
+
+def default_folder(model: str) -> Path:
+    """A new folder named by model and time (UTC)."""
+    return Path("runs") / f"{model}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
+
+
+def print_summary(summary: dict[str, Any], report: Path) -> None:
+    """The found policy beside the uniform ones, on standard error."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("policy", "top-1", "KL", "latency ratio", "ms", "kB", box=None)
+    rows = [(f"uniform {name}", entry) for name, entry in summary["uniform"].items()]
+    for label, entry in [*rows, ("found", summary["best"])]:
+        ratio, ms = entry["latency_ratio"], entry["latency_ms"]
+        table.add_row(
+            label,
+            f"{entry['top1']:.4f}",
+            f"{entry['kl']:.2e}",
+            "simulated" if ratio is None else f"{ratio:.3f}",
+            "-" if ms is None else f"{ms:.3f}",
+            f"{entry['size_bytes'] / 1000:.0f}",
+        )
+    console = Console(stderr=True)
+    console.print(table)
+    exports = summary["exports"]
+    for engine in ("ncnn", "onnx"):
+        agreement = exports[f"{engine}_agreement"]
+        if agreement is not None:
+            console.print(f"{engine}: agrees with the fake-quantized network in {agreement:.4f}")
+    console.print(f"report: {report}", soft_wrap=True)

@@ -1,0 +1,73 @@
+"""Costs that are a sum over the layers: bytes of the weights, bit operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from env.actions import Choices
+from quant.graph import Graph, Layer
+from quant.policy import Bits, Policy
+
+Unit = Literal["bytes", "bit operations"]
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class AdditiveCost:
+    """`price(layer, bits)` summed over the layers, in `unit`."""
+
+    layers: Mapping[str, Layer]
+    choices: Choices
+    unit: Unit
+    price: Callable[[Layer, Bits], float]
+
+    def cost(self, policy: Policy) -> float:
+        """Cost of a policy."""
+        return sum(self.price(layer, policy[name]) for name, layer in self.layers.items())
+
+    def least(self) -> Policy:
+        """The cheapest alternative of every layer."""
+        return Policy({name: self._cheapest(layer) for name, layer in self.layers.items()})
+
+    def deltas(self, policy: Policy, layer: str, alternatives: Sequence[Bits]) -> list[float]:
+        """Change of cost by switching one layer to each of the alternatives."""
+        geometry = self.layers[layer]
+        now = self.price(geometry, policy[layer])
+        return [self.price(geometry, bits) - now for bits in alternatives]
+
+    def _cheapest(self, layer: Layer) -> Bits:
+        return min(self.choices.alternatives(layer.name), key=lambda bits: self.price(layer, bits))
+
+
+def layer_bytes(layer: Layer, bits: Bits) -> float:
+    """Bytes in ncnn's `.bin` at 8, 16 and 32 bits; the same rule carried on below 8.
+
+    A tag, weights padded to four bytes, a float32 bias; for integers the weight scales and the
+    input scale too.
+    """
+    weights = -(-layer.weight_count * bits.weight // 8)
+    padded = weights + -weights % 4
+    scales = layer.scale_count + 1 if bits.weight <= 8 else 0
+    return FLOAT_BYTES * (1 + layer.c_out + scales) + padded
+
+
+def layer_bops(layer: Layer, bits: Bits) -> float:
+    """Multiply-accumulates times weight bits times activation bits (Baskin et al. 2018)."""
+    return float(layer.macs * bits.weight * bits.activation)
+
+
+def by_name(graph: Graph) -> dict[str, Layer]:
+    """Quantizable layers by name."""
+    return {layer.name: layer for layer in graph.layers}
+
+
+def size_cost(graph: Graph, choices: Choices) -> AdditiveCost:
+    """Bytes of the weights file."""
+    return AdditiveCost(by_name(graph), choices, "bytes", layer_bytes)
+
+
+def bops_cost(graph: Graph, choices: Choices) -> AdditiveCost:
+    """Bit operations for one image."""
+    return AdditiveCost(by_name(graph), choices, "bit operations", layer_bops)

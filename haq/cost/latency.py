@@ -1,0 +1,191 @@
+"""Latency predicted from a profile of the board, corrected by every whole-network measurement.
+
+A policy's cost is its latency as a ratio to the float network. The prior is additive: for every
+layer what its bits save or lose against float in isolation, and for neighbours what their pair of
+bits saves or loses beyond that (fused requantization, casts). Isolated times are off by a common
+factor and each by something of its own, so both are normal variables, and every measured policy is
+a noisy observation of a sum of them: the posterior mean is linear regression with this prior
+(Rasmussen and Williams 2006, section 2.1), computed in the space of the observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from env.actions import Choices
+from quant.policy import Bits, Policy
+
+FLOAT = 32
+OWN_ERROR = 0.3
+"""Relative standard deviation of a term's own error; isolated layers are off by about this."""
+COMMON_ERROR = 0.3
+"""Relative standard deviation of the factor that all terms share."""
+LEAST_ERROR = 0.002
+"""Standard deviation of a term that the profile takes for zero, as a ratio."""
+LEAST_NOISE = 0.003
+"""Standard deviation of a measured ratio, at best."""
+
+Vector = NDArray[np.float64]
+LayerTerm = tuple[str, int]
+PairTerm = tuple[str, str, int, int]
+Term = LayerTerm | PairTerm
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Effect of every term on the ratio to the float network, which itself is at zero."""
+
+    terms: tuple[Term, ...]
+    effects: Vector
+
+
+def make_prior(
+    layers: Mapping[str, Mapping[int, float]],
+    pairs: Mapping[tuple[str, str], Mapping[tuple[int, int], float]],
+    reference_ms: float,
+) -> Prior:
+    """Prior from isolated milliseconds by layer and bits, and of producer-consumer networks.
+
+    A pair's effect is what its two-layer network deviates from the sum of its layers, relative to
+    the same deviation in float: constant overheads cancel.
+    """
+    effects: dict[Term, float] = {}
+    for name, times in layers.items():
+        effects.update({(name, b): t - times[FLOAT] for b, t in times.items() if b != FLOAT})
+    for (producer, consumer), table in pairs.items():
+        first, second = layers[producer], layers[consumer]
+        base = table[FLOAT, FLOAT] - first[FLOAT] - second[FLOAT]
+        for (a, b), together in table.items():
+            if (a, b) != (FLOAT, FLOAT):
+                effects[producer, consumer, a, b] = together - first[a] - second[b] - base
+    values = np.array(list(effects.values()), dtype=np.float64) / reference_ms
+    return Prior(tuple(effects), values)
+
+
+class LatencyCost:
+    """Predicted latency ratio to the float network; `observe` corrects it."""
+
+    unit = "x float latency"
+
+    def __init__(
+        self,
+        choices: Choices,
+        prior: Prior,
+    ) -> None:
+        """`choices` must be tied: what ncnn can run."""
+        self.choices = choices
+        self._prior = prior
+        self._index = {term: i for i, term in enumerate(prior.terms)}
+        self._pairs = sorted({(t[0], t[1]) for t in prior.terms if len(t) == 4})
+        self._neighbours = neighbours(self._pairs)
+        self._effects = prior.effects.copy()
+        self._rows: list[Vector] = []
+        self._ratios: list[float] = []
+        self._noises: list[float] = []
+
+    def cost(self, policy: Policy) -> float:
+        """Predicted ratio."""
+        return 1.0 + float(self._effects[self._active(policy)].sum())
+
+    def deltas(self, policy: Policy, layer: str, alternatives: Sequence[Bits]) -> list[float]:
+        """Change of the predicted ratio by switching one layer to each of the alternatives."""
+        now = self._local(policy, layer, policy[layer].weight)
+        return [self._local(policy, layer, bits.weight) - now for bits in alternatives]
+
+    def least(self) -> Policy:
+        """The policy of least predicted ratio, by dynamic programming along the pairs.
+
+        Exact where every layer has at most one direct producer, as in chains and trees.
+        """
+        best: dict[str, dict[int, float]] = {}
+        chosen: dict[tuple[str, str, int], int] = {}
+        children = {a: [c for p, c in self._pairs if p == a] for a in self.choices.names}
+        for name in reversed(self.choices.names):
+            best[name] = {}
+            for bits in self.choices.weight[name]:
+                total = self._effect((name, bits))
+                for child in children[name]:
+                    options = {
+                        b: value + self._effect((name, child, bits, b))
+                        for b, value in best[child].items()
+                    }
+                    pick = min(options, key=options.__getitem__)
+                    chosen[name, child, bits] = pick
+                    total += options[pick]
+                best[name][bits] = total
+        return self._trace_back(best, chosen, children)
+
+    def observe(self, policy: Policy, ratio: float, deviation: float) -> None:
+        """Take in a measured ratio and its standard deviation."""
+        row = np.zeros(len(self._prior.terms))
+        row[self._active(policy)] = 1.0
+        self._rows.append(row)
+        self._ratios.append(ratio)
+        self._noises.append(max(deviation, LEAST_NOISE))
+        self._effects = posterior(
+            self._prior.effects,
+            np.stack(self._rows),
+            np.array(self._ratios),
+            np.array(self._noises),
+        )
+
+    def _active(self, policy: Policy) -> list[int]:
+        layer_terms: Iterable[Term] = ((n, policy[n].weight) for n in self.choices.names)
+        pair_terms: Iterable[Term] = (
+            (a, b, policy[a].weight, policy[b].weight) for a, b in self._pairs
+        )
+        wanted = (*layer_terms, *pair_terms)
+        return [self._index[term] for term in wanted if term in self._index]
+
+    def _effect(self, term: Term) -> float:
+        index = self._index.get(term)
+        return 0.0 if index is None else float(self._effects[index])
+
+    def _local(self, policy: Policy, layer: str, bits: int) -> float:
+        """Sum of the terms that the layer's bits touch."""
+        producers, consumers = self._neighbours.get(layer, ((), ()))
+        return (
+            self._effect((layer, bits))
+            + sum(self._effect((p, layer, policy[p].weight, bits)) for p in producers)
+            + sum(self._effect((layer, c, bits, policy[c].weight)) for c in consumers)
+        )
+
+    def _trace_back(
+        self,
+        best: Mapping[str, Mapping[int, float]],
+        chosen: Mapping[tuple[str, str, int], int],
+        children: Mapping[str, Sequence[str]],
+    ) -> Policy:
+        bits: dict[str, int] = {}
+        for name in self.choices.names:
+            bits.setdefault(name, min(best[name], key=best[name].__getitem__))
+            for child in children[name]:
+                bits.setdefault(child, chosen[name, child, bits[name]])
+        return Policy({name: Bits(bits[name], bits[name]) for name in self.choices.names})
+
+
+def neighbours(
+    pairs: Iterable[tuple[str, str]],
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Producers and consumers of every layer that is in a pair."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for producer, consumer in pairs:
+        found.setdefault(consumer, ([], []))[0].append(producer)
+        found.setdefault(producer, ([], []))[1].append(consumer)
+    return found
+
+
+def posterior(prior: Vector, rows: Vector, ratios: Vector, noises: Vector) -> Vector:
+    """Posterior mean of the effects (terms,) after measured ratios (n,) of policies (n, terms)."""
+    own = np.square(OWN_ERROR * np.abs(prior) + LEAST_ERROR)
+    expected = rows @ prior
+    shared = COMMON_ERROR * expected
+    spread = (rows * own) @ rows.T + np.outer(shared, shared) + np.diag(np.square(noises))
+    pull = np.linalg.solve(spread, ratios - 1.0 - expected)
+    gain = (rows * own).T @ pull + COMMON_ERROR * prior * float(shared @ pull)
+    corrected: Vector = prior + gain
+    return corrected

@@ -1,0 +1,1 @@
+"""Searchers: they propose policies and learn from what came of them."""

@@ -1,0 +1,95 @@
+"""Scores and latencies that a run already has: asked again, they come from its journal.
+
+A search with the same seed asks the same questions in the same order, so a run that was stopped
+goes on by being run again: what it had measured is not measured twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
+
+from haq.board import Board, Latency
+from haq.progress import Progress
+from haq.store.journal import Journal
+from quant.evaluate import Score
+from quant.policy import Policy
+
+T = TypeVar("T")
+
+
+class Evaluator(Protocol):
+    """Scores policies; deterministic."""
+
+    def score(self, policies: Sequence[Policy]) -> list[Score]:
+        """Scores in the order of the policies."""
+
+
+class Meter(Protocol):
+    """Measures policies on a board."""
+
+    def measure(self, policies: Sequence[Policy], purpose: str) -> list[Latency]:
+        """Latencies in the order of the policies, all of one batch."""
+
+
+class RememberedEvaluator:
+    """An evaluator that never scores a policy twice; each new score is a step of progress."""
+
+    def __init__(
+        self, evaluator: Evaluator, journal: Journal, part: str, progress: Progress
+    ) -> None:
+        """`part` names the images, since a policy has a score on each part of the data."""
+        self._evaluator, self._journal, self._progress = evaluator, journal, progress
+        self._kind = f"score/{part}"
+        self._known = recall(journal, self._kind, lambda data: Score(**data))
+
+    def score(self, policies: Sequence[Policy]) -> list[Score]:
+        """Scores in the order of the policies."""
+        return [self._score(policy) for policy in policies]
+
+    def _score(self, policy: Policy) -> Score:
+        key = policy.key()
+        if key not in self._known:
+            score = self._evaluator.score([policy])[0]
+            remember(self._journal, self._kind, key, asdict(score))
+            self._known[key] = score
+        score = self._known[key]
+        self._progress.advance(f"KL {score.kl:.2g}")
+        return score
+
+
+class RememberedMeter:
+    """A board that measures a policy once for each purpose."""
+
+    def __init__(
+        self, board: Board, journal: Journal, limits: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """`limits` are the arguments of `Board.measure` by purpose."""
+        self._board, self._journal, self._limits = board, journal, limits
+        self._known = {
+            purpose: recall(journal, f"latency/{purpose}", lambda data: Latency(**data))
+            for purpose in limits
+        }
+
+    def measure(self, policies: Sequence[Policy], purpose: str) -> list[Latency]:
+        """Latencies in the order of the policies; those not yet known are one batch."""
+        known = self._known[purpose]
+        wanted = {policy.key(): policy for policy in policies}
+        new = {key: policy for key, policy in wanted.items() if key not in known}
+        if new:
+            measured = self._board.measure(list(new.values()), **self._limits[purpose])
+            for key, latency in zip(new, measured, strict=True):
+                remember(self._journal, f"latency/{purpose}", key, asdict(latency))
+                known[key] = latency
+        return [known[policy.key()] for policy in policies]
+
+
+def recall(journal: Journal, kind: str, make: Callable[[Any], T]) -> dict[str, T]:
+    """What a journal holds of one kind, by the policy's key."""
+    return {r["key"]: make(r["data"]) for r in journal if r["kind"] == kind}
+
+
+def remember(journal: Journal, kind: str, key: str, data: Mapping[str, Any]) -> None:
+    """Append one result."""
+    journal.append({"kind": kind, "key": key, "data": data})

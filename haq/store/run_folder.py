@@ -1,0 +1,115 @@
+"""The folder of one run: where each file lies, and whether it may be continued."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quant.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run's files."""
+
+    path: Path
+    model: str
+
+    @property
+    def settings(self) -> Path:
+        """What the run was asked to do."""
+        return self.path / "run.json"
+
+    @property
+    def policy(self) -> Path:
+        """The best policy."""
+        return self.path / "policy.json"
+
+    @property
+    def trials(self) -> Path:
+        """One line a trial."""
+        return self.path / "trials.jsonl"
+
+    @property
+    def measurements(self) -> Path:
+        """One line a score or latency, by which a run that was stopped goes on."""
+        return self.path / "measurements.jsonl"
+
+    @property
+    def profile(self) -> Path:
+        """Latency table of the board."""
+        return self.path / "profile.json"
+
+    @property
+    def summary(self) -> Path:
+        """The result, as printed by --json."""
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    @property
+    def ncnn_param(self) -> Path:
+        """ncnn network, text."""
+        return self.path / f"{self.model}.ncnn.param"
+
+    @property
+    def ncnn_bin(self) -> Path:
+        """ncnn network, weights."""
+        return self.path / f"{self.model}.ncnn.bin"
+
+    @property
+    def metadata(self) -> Path:
+        """How to feed and run the ncnn network."""
+        return self.path / "metadata.yaml"
+
+    @property
+    def onnx(self) -> Path:
+        """ONNX network."""
+        return self.path / f"{self.model}.onnx"
+
+    def open(self, settings: Mapping[str, Any]) -> bool:
+        """Make the folder, or continue one with equal settings; returns whether it existed.
+
+        Raises InputError where it holds something else.
+        """
+        if self.settings.is_file():
+            if read_json(self.settings) != json.loads(json.dumps(settings)):
+                raise InputError(f"{self.path} holds a run with other settings: name another --out")
+            return True
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(f"{self.path} exists and is no run folder: name another --out")
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.settings, settings)
+        return False
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace a file by JSON text, whole or not at all."""
+    write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Parsed JSON. Raises InputError for a file that is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not readable JSON: {error}") from None

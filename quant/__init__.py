@@ -1,0 +1,1 @@
+"""Quantization: policies, graphs, fake quantization and the ncnn writer."""

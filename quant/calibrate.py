@@ -1,0 +1,66 @@
+"""Calibration: run unlabelled images through the float network and note every layer's input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quant.float_net import FloatNet
+from quant.graph import Network, Node
+from quant.observers import BINS, Histogram, Method, threshold
+
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Histograms of every layer's input and the method that turns them into thresholds."""
+
+    histograms: Mapping[str, Histogram]
+    method: Method
+    image_readers: frozenset[str] = frozenset()
+
+    def threshold(self, name: str, bits: int, signed: bool) -> float:
+        """Clipping threshold of a layer's input.
+
+        Images are never clipped: their few distinct values mislead every method but absmax.
+        """
+        method: Method = "absmax" if name in self.image_readers else self.method
+        return threshold(self.histograms[name], bits, method, signed)
+
+    def engine_thresholds(self) -> dict[str, float]:
+        """Thresholds at ncnn's signed 8 bits by layer name."""
+        return {name: self.threshold(name, 8, signed=True) for name in self.histograms}
+
+
+def calibrate(network: Network, images: Tensor, method: Method) -> Ranges:
+    """Ranges of normalised images (N, C, H, W): one pass for the peaks, one for the counts."""
+    net = FloatNet(network)
+    inputs = {node.name: node.inputs[0] for node in network.graph.nodes if node.layer}
+    sources = set(inputs.values())
+    lows, peaks = dict.fromkeys(sources, 0.0), dict.fromkeys(sources, 0.0)
+    counts = {name: torch.zeros(BINS, dtype=torch.float64) for name in sources}
+
+    def note_peak(node: Node, value: Tensor) -> Tensor:
+        if node.name in sources:
+            lows[node.name] = min(lows[node.name], float(value.min()))
+            peaks[node.name] = max(peaks[node.name], float(value.abs().max()))
+        return value
+
+    def note_counts(node: Node, value: Tensor) -> Tensor:
+        if node.name in sources and peaks[node.name] > 0:
+            # Zero is exact at any scale; half of a ReLU's outputs would drown the rest.
+            found = torch.histc(value[value != 0].abs(), BINS, 0.0, peaks[node.name])
+            counts[node.name] += found.double()
+        return value
+
+    for observe in (note_peak, note_counts):
+        for batch in torch.split(images, BATCH):
+            net.logits(batch, observe)
+    seen = {s: Histogram(counts[s].numpy(), peaks[s], lows[s] < 0) for s in sources}
+    image = network.graph.nodes[0].name
+    image_readers = frozenset(name for name, source in inputs.items() if source == image)
+    return Ranges({n: seen[source] for n, source in inputs.items()}, method, image_readers)

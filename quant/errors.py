@@ -1,0 +1,43 @@
+"""The tree of errors that the project raises on purpose.
+
+HaqError
+├── InputError          what the user gave cannot be used (exit code 2)
+│   ├── DataError       images, labels or ranges of rows
+│   ├── ModelError      unknown network, unusable weights, unsupported layer
+│   ├── PolicyError     a policy that does not fit the network or the engine
+│   └── BudgetError     a budget that cannot be met
+├── BoardError          the device agent is absent, refuses, or failed to measure
+└── FormatError         an ncnn file that is not what it claims to be
+"""
+
+
+class HaqError(Exception):
+    """Root of every error raised on purpose; its text is one line for the user."""
+
+
+class InputError(HaqError):
+    """What the user gave cannot be used."""
+
+
+class DataError(InputError):
+    """Images, labels or a range of rows cannot be used."""
+
+
+class ModelError(InputError):
+    """The network is unknown, its weights do not fit, or a layer is not supported."""
+
+
+class PolicyError(InputError):
+    """The policy does not fit the network or the engine."""
+
+
+class BudgetError(InputError):
+    """The budget cannot be met by any policy."""
+
+
+class BoardError(HaqError):
+    """The device agent is absent, refuses, or failed to measure."""
+
+
+class FormatError(HaqError):
+    """An ncnn file is not what it claims to be."""

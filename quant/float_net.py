@@ -1,0 +1,110 @@
+"""The float network that a `Network` describes, run node by node in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from quant.graph import Graph, Layer, Network, Node, Pool
+
+RunLayer = Callable[[Layer, Tensor], Tensor]
+AfterNode = Callable[[Node, Tensor], Tensor]
+
+
+@torch.no_grad()
+def run_graph(
+    graph: Graph, x: Tensor, run_layer: RunLayer, after: AfterNode | None = None
+) -> Tensor:
+    """Logits of normalised images (N, C, H, W).
+
+    `run_layer` computes a quantizable layer without its activation; `after` may change the value
+    of every node. Values are dropped after their last reader.
+    """
+    left = count_readers(graph)
+    values: dict[str, Tensor] = {}
+    for node in graph.nodes:
+        inputs = [values[name] for name in node.inputs]
+        value = x if node.op == "input" else run_node(node, inputs, run_layer)
+        values[node.name] = after(node, value) if after else value
+        for name in node.inputs:
+            left[name] -= 1
+            if left[name] == 0:
+                del values[name]
+    return values[graph.nodes[-1].name]
+
+
+def count_readers(graph: Graph) -> dict[str, int]:
+    """How often each node's value is read."""
+    counts = dict.fromkeys((node.name for node in graph.nodes), 0)
+    for node in graph.nodes:
+        for name in node.inputs:
+            counts[name] += 1
+    return counts
+
+
+def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
+    """Value of one node."""
+    if node.layer is not None:
+        value = run_layer(node.layer, inputs[0])
+        return activate(value, node.layer.activation)
+    if node.op == "add":
+        return inputs[0] + inputs[1]
+    if node.op == "global_avg_pool":
+        return inputs[0].mean((2, 3))
+    if node.pool is not None:
+        return max_pool(inputs[0], node.pool)
+    return activate(inputs[0], node.op)
+
+
+def activate(x: Tensor, kind: str) -> Tensor:
+    """ReLU, ReLU6 or nothing, in place."""
+    if kind == "relu6":
+        return x.clamp_(0.0, 6.0)
+    return x.clamp_(min=0.0) if kind == "relu" else x
+
+
+def max_pool(x: Tensor, pool: Pool) -> Tensor:
+    """Max pooling with minus infinity around the image."""
+    padded = F.pad(x, pool.pads, value=float("-inf"))
+    return F.max_pool2d(padded, pool.kernel, pool.stride)
+
+
+def apply_layer(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution or matrix product with zero padding."""
+    if layer.op == "linear":
+        return F.linear(x.flatten(1), weight, bias)
+    left, right, top, bottom = layer.pads
+    if left == right and top == bottom:
+        padding = (top, left)
+    else:
+        x, padding = F.pad(x, layer.pads), (0, 0)
+    return F.conv2d(x, weight, bias, layer.stride, padding, layer.dilation, layer.groups)
+
+
+def to_tensors(network: Network) -> Mapping[str, tuple[Tensor, Tensor]]:
+    """Weights and biases as torch tensors by layer name, convolutions channels-last."""
+    tensors = {}
+    for name, weights in network.weights.items():
+        weight = torch.from_numpy(weights.weight)
+        if weight.ndim == 4:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        tensors[name] = (weight, torch.from_numpy(weights.bias))
+    return tensors
+
+
+class FloatNet:
+    """Runs a `Network` in float32."""
+
+    def __init__(self, network: Network) -> None:
+        self.graph = network.graph
+        self._tensors = to_tensors(network)
+
+    def logits(self, x: Tensor, after: AfterNode | None = None) -> Tensor:
+        """Logits (N, classes) of normalised images (N, C, H, W)."""
+        return run_graph(self.graph, x, self._run, after)
+
+    def _run(self, layer: Layer, x: Tensor) -> Tensor:
+        return apply_layer(layer, x, *self._tensors[layer.name])

@@ -1,0 +1,1 @@
+"""ncnn files: read, write, plan mixed precision, run. Imports no torch."""

@@ -1,0 +1,173 @@
+"""Which blob has which width: fused requantization, masks and Casts between 8, 16 and 32 bits.
+
+ncnn casts a float32 blob for a 16-bit layer by itself, but a layer masked to float32 that reads a
+16-bit blob crashes: it never casts back. So the width of every blob is tracked and a Cast is put
+before each masked reader of a 16-bit blob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.format import MASK_KEY, NcnnLayer
+
+MASK_32 = 1 | 2 | 4
+"""No fp16 arithmetic, no fp16 storage, no bf16 storage."""
+MASK_NO_WINOGRAD = 64
+CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Layers with masks and Casts, and the width of every blob (8, 16 or 32)."""
+
+    layers: tuple[NcnnLayer, ...]
+    blob_bits: Mapping[str, int]
+
+
+def readers(layers: Sequence[NcnnLayer]) -> dict[str, list[NcnnLayer]]:
+    """Layers that read each blob."""
+    found: dict[str, list[NcnnLayer]] = {}
+    for layer in layers:
+        for blob in layer.inputs:
+            found.setdefault(blob, []).append(layer)
+    return found
+
+
+def requantized(
+    layers: Sequence[NcnnLayer], bits: Mapping[str, int], scales: Mapping[str, float]
+) -> dict[str, float]:
+    """Output scale of every int8 convolution whose output may stay int8.
+
+    Allowed only where all readers are int8 convolutions with one and the same input scale,
+    directly or behind one Split.
+    """
+    by_blob = readers(layers)
+    fused = {}
+    for layer in layers:
+        if layer.type in CONVOLUTIONS and bits.get(layer.name) == 8:
+            ends = final_readers(layer.outputs[0], by_blob)
+            if all(end.type in CONVOLUTIONS and bits.get(end.name) == 8 for end in ends):
+                wanted = {scales[end.name] for end in ends}
+                if len(wanted) == 1:
+                    fused[layer.name] = wanted.pop()
+    return fused
+
+
+def final_readers(blob: str, by_blob: Mapping[str, list[NcnnLayer]]) -> list[NcnnLayer]:
+    """Readers of a blob, looking through one Split."""
+    direct = by_blob.get(blob, [])
+    if len(direct) == 1 and direct[0].type == "Split":
+        return [end for copy in direct[0].outputs for end in by_blob.get(copy, [])]
+    return direct
+
+
+def plan_precision(
+    layers: Sequence[NcnnLayer],
+    bits: Mapping[str, int],
+    capabilities: Capabilities,
+    fused: Mapping[str, float],
+) -> Plan:
+    """Place masks and Casts so that every layer runs at its bits.
+
+    Without a 16-bit layer (or a board without 16-bit types) there is nothing to mask.
+    """
+    if capabilities.bits16 == "none" or 16 not in bits.values():
+        return Plan(tuple(layers), plain_bits(layers, fused))
+    placed: list[NcnnLayer] = []
+    blob_bits: dict[str, int] = {}
+    for layer in layers:
+        for done in place(layer, bits, capabilities, fused, blob_bits):
+            placed.append(done)
+    return Plan(tuple(placed), blob_bits)
+
+
+def plain_bits(layers: Sequence[NcnnLayer], fused: Mapping[str, float]) -> dict[str, int]:
+    """Blob widths of a network of float32 and int8 layers."""
+    found: dict[str, int] = {}
+    for layer in layers:
+        through = layer.type == "Split" and found[layer.inputs[0]] == 8
+        width = 8 if layer.name in fused or through else 32
+        found.update(dict.fromkeys(layer.outputs, width))
+    return found
+
+
+def place(
+    layer: NcnnLayer,
+    bits: Mapping[str, int],
+    capabilities: Capabilities,
+    fused: Mapping[str, float],
+    blob_bits: dict[str, int],
+) -> list[NcnnLayer]:
+    """The layer with its mask, behind the Casts that it needs; records its outputs' widths."""
+    if layer.type == "Input":
+        blob_bits.update(dict.fromkeys(layer.outputs, 32))
+        return [layer]
+    if layer.type == "Split":
+        # A Split passes any type through, so a mask is safe and keeps it from converting.
+        blob_bits.update(dict.fromkeys(layer.outputs, blob_bits[layer.inputs[0]]))
+        return [layer.with_params(p31=MASK_32)]
+    if runs_at_16(layer, bits, blob_bits):
+        blob_bits.update(
+            dict.fromkeys(layer.outputs, output_bits(layer, bits, capabilities, fused))
+        )
+        return [without_winograd(layer) if capabilities.bits16 == "fp16" else layer]
+    casts, inputs = cast_inputs(layer, capabilities, blob_bits)
+    width = 8 if layer.name in fused else 32
+    blob_bits.update(dict.fromkeys(layer.outputs, width))
+    return [*casts, replace(layer.with_params(p31=MASK_32), inputs=inputs)]
+
+
+def runs_at_16(layer: NcnnLayer, bits: Mapping[str, int], blob_bits: Mapping[str, int]) -> bool:
+    """Whether the layer stays unmasked.
+
+    Chosen for weighted layers; int8 ones follow their input; all others need all inputs at 16.
+    """
+    chosen = bits.get(layer.name, 32) if layer.is_weighted else None
+    if chosen in (16, 32):
+        return chosen == 16
+    return all(blob_bits[blob] == 16 for blob in layer.inputs)
+
+
+def output_bits(
+    layer: NcnnLayer,
+    bits: Mapping[str, int],
+    capabilities: Capabilities,
+    fused: Mapping[str, float],
+) -> int:
+    """Width that an unmasked layer leaves behind."""
+    if layer.name in fused:
+        return 8
+    int8 = layer.is_weighted and bits.get(layer.name) == 8
+    able = capabilities.int8_output16 if int8 else capabilities.types16
+    return 16 if layer.type in able else 32
+
+
+def cast_inputs(
+    layer: NcnnLayer, capabilities: Capabilities, blob_bits: dict[str, int]
+) -> tuple[list[NcnnLayer], tuple[str, ...]]:
+    """Casts for the 16-bit inputs of a masked layer, and the names that it reads instead."""
+    casts, inputs = [], []
+    source, target = capabilities.cast_params
+    for index, blob in enumerate(layer.inputs):
+        if blob_bits[blob] != 16:
+            inputs.append(blob)
+            continue
+        renamed = f"{layer.name}_in{index}_f32"
+        casts.append(NcnnLayer("Cast", renamed, (blob,), (renamed,), {0: source, 1: target}))
+        blob_bits[renamed] = 32
+        inputs.append(renamed)
+    return casts, tuple(inputs)
+
+
+def without_winograd(layer: NcnnLayer) -> NcnnLayer:
+    """Mask winograd on dense 3x3 stride-1 layers: in fp16 arithmetic it loses two digits."""
+    dense3x3 = layer.type == "Convolution" and layer.integer(1) == 3 and layer.integer(3, 1) == 1
+    return layer.with_params(p31=MASK_NO_WINOGRAD) if dense3x3 else layer
+
+
+def masked(layer: NcnnLayer) -> bool:
+    """Whether a layer is kept at float32 by its mask."""
+    return layer.integer(MASK_KEY) & MASK_32 == MASK_32

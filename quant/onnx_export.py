@@ -1,0 +1,189 @@
+"""ONNX of a network under a policy: QuantizeLinear / DequantizeLinear around integer layers.
+
+A Clip before each QuantizeLinear keeps its input inside the policy's levels (ncnn's lowest is
+-127, and fewer than 8 bits live in int8). Rounding differs from ncnn's in exact halves only, which
+ONNX sends to the even neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from quant.fake_quant import FakeQuantNet, InputLevels
+from quant.graph import Floats, Layer, Node
+from quant.policy import Policy
+
+OPSET = 19
+IR_VERSION = 10
+INPUT, OUTPUT = "images", "logits"
+PRODUCER = "haq"
+
+
+def export_onnx(net: FakeQuantNet, policy: Policy) -> onnx.ModelProto:
+    """A checked model with input `images` (N, C, H, W) float32 and output `logits` (N, classes).
+
+    Raises PolicyError where the policy does not fit the network.
+    """
+    policy.check_names(net.graph.layer_names)
+    writer = _Writer(net, policy)
+    for node in net.graph.nodes:
+        writer.write(node)
+    model = helper.make_model(
+        writer.graph(), producer_name=PRODUCER, opset_imports=[helper.make_opsetid("", OPSET)]
+    )
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Writer:
+    """Collects ONNX nodes; `values` maps a node of the graph to the tensor that holds its value."""
+
+    def __init__(self, net: FakeQuantNet, policy: Policy) -> None:
+        self.net, self.policy = net, policy
+        self.widths = net.node_widths(policy)
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.values: dict[str, str] = {}
+
+    def write(self, node: Node) -> None:
+        """Append the ONNX nodes of one node of the graph."""
+        inputs = [self.values[name] for name in node.inputs]
+        if node.op == "input":
+            value = INPUT
+        elif node.layer is not None:
+            value = self.layer(node.layer, inputs[0])
+        else:
+            value = self.plain(node, inputs)
+        if self.widths.get(node.name) == 16:
+            value = self.round16(value, node.name)
+        self.values[node.name] = value
+
+    def graph(self) -> onnx.GraphProto:
+        """The finished graph."""
+        last = self.net.graph.nodes[-1]
+        self.nodes.append(
+            helper.make_node("Identity", [self.values[last.name]], [OUTPUT], "output")
+        )
+        inputs = [describe(INPUT, self.net.graph.input_shape)]
+        outputs = [describe(OUTPUT, last.shape)]
+        return helper.make_graph(self.nodes, PRODUCER, inputs, outputs, self.initializers)
+
+    def plain(self, node: Node, inputs: list[str]) -> str:
+        if node.pool is not None:
+            left, right, top, bottom = node.pool.pads
+            return self.node(
+                "MaxPool",
+                inputs,
+                node.name,
+                kernel_shape=node.pool.kernel,
+                strides=node.pool.stride,
+                pads=(top, left, bottom, right),
+            )
+        if node.op == "relu6":
+            return self.clip(inputs[0], 0.0, 6.0, node.name)
+        kinds = {"add": "Add", "global_avg_pool": "GlobalAveragePool", "relu": "Relu"}
+        return self.node(kinds[node.op], inputs, node.name)
+
+    def layer(self, layer: Layer, x: str) -> str:
+        """Quantized input and weights, the operation, the activation."""
+        bits = self.policy[layer.name]
+        x = self.quantized_input(layer, x, bits.activation)
+        weight = self.quantized_weight(layer, bits.weight)
+        bias = self.constant(f"{layer.name}.bias", self.net.bias(layer))
+        if layer.op == "linear":
+            flat = self.node("Flatten", [x], f"{layer.name}.flatten")
+            y = self.node("Gemm", [flat, weight, bias], layer.name, transB=1)
+        else:
+            y = self.node("Conv", [x, weight, bias], layer.name, **conv_attributes(layer))
+        if layer.activation == "relu6":
+            return self.clip(y, 0.0, 6.0, f"{layer.name}.relu6")
+        return self.node("Relu", [y], f"{layer.name}.relu") if layer.activation == "relu" else y
+
+    def quantized_input(self, layer: Layer, x: str, bits: int) -> str:
+        name = f"{layer.name}.input"
+        if bits == 16 and self.net.computes16(layer):
+            return self.round16(x, name)
+        levels = self.net.input_levels(layer, bits)
+        return x if levels is None else self.quantize_dequantize(x, levels, name)
+
+    def quantize_dequantize(self, x: str, levels: InputLevels, name: str) -> str:
+        step = 1.0 / levels.scale
+        clipped = self.clip(x, levels.low * step, levels.high * step, f"{name}.clip")
+        kind = np.int8 if levels.low < 0 else np.uint8
+        scale = self.constant(f"{name}.scale", np.array(step, np.float32))
+        zero = self.constant(f"{name}.zero", np.array(0, kind))
+        integers = self.node("QuantizeLinear", [clipped, scale, zero], f"{name}.quantize")
+        return self.node("DequantizeLinear", [integers, scale, zero], f"{name}.dequantize")
+
+    def quantized_weight(self, layer: Layer, bits: int) -> str:
+        values, scales = self.net.weight_values(layer, bits)
+        name = f"{layer.name}.weight"
+        if scales is None:
+            return self.constant(name, values)
+        integers = self.constant(f"{name}.int8", values.astype(np.int8))
+        steps = self.constant(f"{name}.scale", (1.0 / scales).astype(np.float32))
+        zeros = self.constant(f"{name}.zero", np.zeros(len(scales), np.int8))
+        return self.node("DequantizeLinear", [integers, steps, zeros], name, axis=0)
+
+    def round16(self, x: str, name: str) -> str:
+        half = self.net.capabilities.bits16 == "fp16"
+        to = TensorProto.FLOAT16 if half else TensorProto.BFLOAT16
+        narrow = self.node("Cast", [x], f"{name}.to16", to=to)
+        return self.node("Cast", [narrow], f"{name}.from16", to=TensorProto.FLOAT)
+
+    def clip(self, x: str, low: float, high: float, name: str) -> str:
+        limits = [
+            self.constant(f"{name}.{word}", np.array(value, np.float32))
+            for word, value in (("low", low), ("high", high))
+        ]
+        return self.node("Clip", [x, *limits], name)
+
+    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [f"{name}:0"], name, **attributes))
+        return f"{name}:0"
+
+    def constant(self, name: str, value: NDArray[np.generic]) -> str:
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+
+def describe(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+    """A float32 tensor of a free number of images of `shape`."""
+    dims: list[str | int] = ["batch", *shape]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+
+
+def conv_attributes(layer: Layer) -> Mapping[str, Any]:
+    """Attributes of ONNX's Conv; its pads are (top, left, bottom, right)."""
+    left, right, top, bottom = layer.pads
+    return {
+        "kernel_shape": layer.kernel,
+        "strides": layer.stride,
+        "dilations": layer.dilation,
+        "group": layer.groups,
+        "pads": (top, left, bottom, right),
+    }
+
+
+def run_onnx(model: bytes, images: Floats, batch: int = 100) -> Floats:
+    """Logits (N, classes) by onnxruntime with graph optimizations off.
+
+    Off, because on x86 without VNNI its fused integer kernels may saturate, and then would not
+    compute what the file says.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    starts = range(0, len(images), batch)
+    parts = [session.run([OUTPUT], {INPUT: images[i : i + batch]})[0] for i in starts]
+    return np.concatenate(parts)

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from device_agent.networks import FloatNetwork
+from device_agent.profile import pair_pieces, producer_of, profile, single_pieces
+from quant.errors import PolicyError
+from quant.ncnn.build import dump, mixed_layers
+from quant.ncnn.format import INT8_TERM_KEY
+from quant.ncnn.runtime import Engine, capabilities
+from tests.device_agent.small_network import NAMES, RANGES, SHAPE, small_layers
+
+LAYERS = {layer.name: layer for layer in small_layers()}
+
+
+@pytest.fixture
+def float_network() -> FloatNetwork:
+    return FloatNetwork(tuple(small_layers()), RANGES, SHAPE)
+
+
+def test_producers_are_seen_through_a_split_but_not_through_other_layers() -> None:
+    layers = small_layers()
+    producer = producer_of(layers, LAYERS["depthwise"].inputs[0])
+    assert producer is not None
+    assert producer[0].name == "stem"
+    assert producer[1] is not None
+    assert producer[1].type == "Split"
+    direct = producer_of(layers, LAYERS["pointwise"].inputs[0])
+    assert direct is not None
+    assert (direct[0].name, direct[1]) == ("depthwise", None)
+    assert producer_of(layers, LAYERS["head"].inputs[0]) is None
+    assert producer_of(layers, LAYERS["stem"].inputs[0]) is None
+
+
+def test_a_pair_requantizes_only_where_the_whole_network_does() -> None:
+    layers = small_layers()
+    able = capabilities()
+    terms = {}
+    for consumer, producer in (("depthwise", "stem"), ("pointwise", "depthwise")):
+        (piece,) = pair_pieces(layers, LAYERS[consumer], [8])
+        mixed = mixed_layers(piece.layers, piece.bits, RANGES, able)
+        (found,) = (layer for layer in mixed if layer.name == producer)
+        terms[producer] = found.integer(INT8_TERM_KEY)
+    whole = mixed_layers(layers, dict.fromkeys(NAMES, 8), RANGES, able)
+    assert terms == {
+        layer.name: layer.integer(INT8_TERM_KEY) for layer in whole if layer.name in terms
+    }
+    assert terms == {"stem": 2, "depthwise": 101}
+
+
+def test_pieces_compute_what_the_whole_network_computes_there() -> None:
+    layers = small_layers()
+    image = np.random.default_rng(0).uniform(-1, 1, SHAPE).astype(np.float32)
+    blob = LAYERS["pointwise"].outputs[0]
+    inputs = {name: LAYERS[name].inputs[0] for name in ("depthwise", "pointwise")}
+    whole = Engine(*dump(layers)).blobs(image, [blob, "stem"])
+    (pair,) = pair_pieces(layers, LAYERS["pointwise"], [32])
+    assert pair.source == inputs["depthwise"]
+    found = Engine(*dump(pair.layers)).run(whole["stem"])
+    np.testing.assert_allclose(found, whole[blob], rtol=1e-5, atol=1e-5)
+    (single,) = single_pieces(LAYERS["stem"], [32])
+    found = Engine(*dump(single.layers)).run(image)
+    np.testing.assert_allclose(found, whole["stem"], rtol=1e-5, atol=1e-5)
+
+
+def test_profile_of_a_whole_network(float_network: FloatNetwork) -> None:
+    answer = profile(float_network, None, [8, 16, 32], rounds=3, seed=0)
+    assert list(answer["layers"]) == list(NAMES)
+    assert all(set(times) == {"8", "16", "32"} for times in answer["layers"].values())
+    pairs = {(pair["producer"], pair["consumer"]): pair["ms"] for pair in answer["pairs"]}
+    assert set(pairs) == {("stem", "depthwise"), ("depthwise", "pointwise")}
+    assert all(len(times) == 9 for times in pairs.values())
+    times = [*answer["layers"].values(), *pairs.values()]
+    assert all(0 < ms < 100 for table in times for ms in table.values())
+    assert 0 < answer["overhead_ms"] < answer["reference_ms"]
+
+
+def test_a_subset_brings_the_pairs_of_its_consumers(float_network: FloatNetwork) -> None:
+    answer = profile(float_network, ["pointwise"], [32], rounds=2, seed=0)
+    assert list(answer["layers"]) == ["pointwise"]
+    (pair,) = answer["pairs"]
+    assert (pair["producer"], pair["consumer"]) == ("depthwise", "pointwise")
+
+
+def test_unknown_layers_are_refused(float_network: FloatNetwork) -> None:
+    with pytest.raises(PolicyError, match="no layer ghost"):
+        profile(float_network, ["ghost"], [32], rounds=2, seed=0)

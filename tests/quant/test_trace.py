@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from haq.zoo import NetConfig
+from haq.zoo import build as build_model
+from quant.errors import ModelError
+from quant.float_net import FloatNet
+from quant.graph import Node
+from quant.trace import trace
+from tests.quant.networks import KINDS, case
+
+SHAPE = (3, 8, 8)
+Forward = Callable[[Tensor], Tensor]
+
+
+class Function(nn.Module):
+    """A convolution, then whatever `then` does."""
+
+    def __init__(self, then: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.then = then
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.other = nn.Conv2d(4, 4, 1)
+        self.norm = nn.BatchNorm2d(4)
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.then(self, self.conv(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_traced_network_equals_the_module(kind: str) -> None:
+    known = case(kind)
+    with torch.no_grad():
+        expected = known.module(known.images)
+    ours = FloatNet(known.network).logits(known.images)
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_are_those_of_the_values(kind: str) -> None:
+    known = case(kind)
+
+    def check(node: Node, value: Tensor) -> Tensor:
+        assert value[0].numel() == torch.Size(node.shape).numel()
+        if node.op != "global_avg_pool":
+            assert tuple(value.shape[1:]) == node.shape
+        if node.layer is not None and node.layer.op == "conv":
+            assert node.layer.out_size == value.shape[2:]
+        return value
+
+    FloatNet(known.network).logits(known.images[:1], check)
+
+
+def test_padding_of_a_subclass_is_kept() -> None:
+    layer = case("mobile").network.graph.layers[0]
+    assert layer.pads == (0, 1, 0, 1)
+    assert (layer.in_size, layer.out_size) == ((20, 20), (10, 10))
+
+
+def test_height_comes_before_width() -> None:
+    layer = case("odd").network.graph.layers[0]
+    assert (layer.kernel, layer.stride, layer.pads) == ((1, 3), (1, 2), (1, 1, 0, 0))
+    assert (layer.in_size, layer.out_size) == ((14, 22), (14, 11))
+
+
+def test_activations_are_fused_into_the_layer_before() -> None:
+    known = {layer.name: layer.activation for layer in case("mobile").network.graph.layers}
+    assert known == {
+        "stem.0": "relu6",
+        "widen.0.0": "relu6",
+        "depthwise.0.0": "relu6",
+        "project.0": "none",
+        "last.0.0": "relu6",
+        "classifier.1": "none",
+    }
+
+
+def test_relu_behind_an_add_is_a_node_of_its_own() -> None:
+    ops = [node.op for node in case("residual").network.graph.nodes]
+    assert ops.count("add") == ops.count("relu") == 2
+    assert ops.count("max_pool") == 1
+
+
+def test_an_activation_is_not_fused_where_the_value_has_another_reader() -> None:
+    network = trace(Function(lambda net, y: F.relu(y) + y), SHAPE)
+    assert [node.op for node in network.graph.nodes] == ["input", "conv", "relu", "add"]
+    assert network.graph.layers[0].activation == "none"
+
+
+def test_a_second_activation_is_a_node_of_its_own() -> None:
+    network = trace(Function(lambda net, y: F.relu6(F.relu(y))), SHAPE)
+    assert network.graph.layers[0].activation == "relu"
+    assert network.graph.nodes[-1].op == "relu6"
+
+
+def test_a_pool_may_be_used_twice() -> None:
+    module = Function(lambda net, y: net.pool(net.pool(y))).eval()
+    network = trace(module, SHAPE)
+    assert network.graph.nodes[-1].shape == (4, 2, 2)
+    x = torch.randn(2, *SHAPE)
+    with torch.no_grad():
+        torch.testing.assert_close(FloatNet(network).logits(x), module(x), rtol=1e-5, atol=1e-5)
+
+
+def test_mobilenet_v2_has_the_published_counts() -> None:
+    """53 layers and 300,774,272 MACs: torchvision's mobilenet_v2 at 224x224, 1000 classes."""
+    module = build_model(NetConfig("mbv2", input_size=224, channels=3, classes=1000))
+    network = trace(module, (3, 224, 224))
+    assert len(network.graph.layers) == 53
+    assert sum(layer.macs for layer in network.graph.layers) == 300_774_272
+    assert sum(layer.weight_count for layer in network.graph.layers) == 3_469_760
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (lambda net, y: net.other(net.other(y)), "layer other is used twice"),
+        (lambda net, y: net.norm(F.relu(y)), "batch norm norm does not follow a convolution"),
+        (lambda net, y: net.norm(y) + y, "batch norm norm does not follow a convolution"),
+        (lambda net, y: torch.sigmoid(y), "operation 'sigmoid' is not supported"),
+        (lambda net, y: y * y, "operation 'mul' is not supported"),
+        (lambda net, y: y.mean((2, 3)), "operation 'mean' is not supported"),
+        (lambda net, y: y + 1.0, "'add' is not the sum of two values"),
+        (lambda net, y: y + net.other(y).amax((2, 3), True), "'amax' is not supported"),
+        (lambda net, y: torch.add(y, net.other(y), alpha=2), "'add' is not the sum of two"),
+        (lambda net, y: y if y.sum() > 0 else -y, "cannot be traced"),
+    ],
+)
+def test_unsupported_operations(then: Callable[[nn.Module, Tensor], Tensor], message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        trace(Function(then), SHAPE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Sigmoid(),
+        nn.AvgPool2d(2),
+        nn.AdaptiveAvgPool2d(2),
+        nn.ConvTranspose2d(3, 4, 2),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.MaxPool2d(2, dilation=2),
+        nn.Conv2d(3, 4, 3, padding="same"),
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.BatchNorm2d(3),
+    ],
+)
+def test_unsupported_layers(layer: nn.Module) -> None:
+    with pytest.raises(ModelError) as caught:
+        trace(nn.Sequential(layer), SHAPE)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_input_size() -> None:
+    with pytest.raises(ModelError, match="does not run on inputs of 5x8x8"):
+        trace(nn.Sequential(nn.Conv2d(3, 4, 3)), (5, 8, 8))
+    with pytest.raises(ModelError, match="does not run on inputs of 3x2x2"):
+        trace(nn.Sequential(nn.Conv2d(3, 4, 3)), (3, 2, 2))
