@@ -75,15 +75,19 @@ def measure(
     """The answer of `/v1/measure`. Raises PolicyError, and BoardError for outputs not finite."""
     able = capabilities()
     image = input_image(network.input_shape, seed)
-    engines = [
-        *(float_engine(network.layers, threads) for _ in range(REFERENCES)),
-        *(mixed_engine(network.layers, p, network.ranges, able, threads) for p in policies),
+    rng = default_rng([seed, 1])
+    loaders = [
+        *(partial(float_engine, network.layers, threads) for _ in range(REFERENCES)),
+        *(
+            partial(mixed_engine, network.layers, p, network.ranges, able, threads)
+            for p in policies
+        ),
     ]
+    engines = load_in_random_order(loaders, rng)
     checksums = [checksum(engine.run(image)) for engine in engines]
     clock_name, clock = choose_clock(threads)
     stopping = Stopping(rel_ci, min_rounds, max_rounds, max_seconds)
     runs = [partial(engine.run, image) for engine in engines]
-    rng = default_rng([seed, 1])
     samples = collect(runs, clock, stopping, rng)
     base_ms = reference_ms(samples)
     latencies = [
@@ -116,6 +120,16 @@ def mixed_engine(
     """The network at the bits of a policy; 16-bit types are on only where a layer has them."""
     files = dump(mixed_layers(layers, bits, ranges, able))
     return Engine(*files, bits16=able.bits16 if 16 in bits.values() else "none", threads=threads)
+
+
+def load_in_random_order(loaders: Sequence[Callable[[], Engine]], rng: Generator) -> list[Engine]:
+    """Engines in the order of their loaders.
+
+    Networks loaded first tend to lie worst in memory; always loading the reference first would
+    make every ratio too small.
+    """
+    loaded = {index: loaders[index]() for index in map(int, rng.permutation(len(loaders)))}
+    return [loaded[index] for index in range(len(loaders))]
 
 
 def checksum(output: Floats) -> str:

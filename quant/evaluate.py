@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from quant.fake_quant import FakeQuantNet
 from quant.policy import Policy
 
-BATCH = 100
+BATCH = 50
+"""Images at a time: feature maps of this many stay near the caches."""
 Logits = NDArray[np.float32]
 
 

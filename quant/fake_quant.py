@@ -18,9 +18,10 @@ from torch import Tensor
 
 from quant.calibrate import Ranges
 from quant.float_net import apply_layer, run_graph, to_tensors
-from quant.graph import Floats, Layer, Network, Node
+from quant.graph import Floats, Graph, Layer, Network, Node
 from quant.ncnn.build import blob_names, ncnn_type, plan_policy, structure
 from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.weights import SMALLEST_PEAK
 from quant.observers import positive_levels
 from quant.policy import Bits, Policy
 
@@ -60,6 +61,7 @@ class FakeQuantNet:
         self._engine_thresholds = ranges.engine_thresholds()
         self._blobs = blob_names(network.graph)
         self._types = {n.name: ncnn_type(n)[0] for n in network.graph.nodes}
+        self._never_negative = never_negative(network.graph)
         self._weights: dict[tuple[str, int], Quantized] = {}
         self._levels: dict[tuple[str, int], InputLevels] = {}
 
@@ -95,7 +97,8 @@ class FakeQuantNet:
         sums = apply_layer(layer, x, weight, None)
         shape = (1, -1, 1, 1) if sums.ndim == 4 else (1, -1)
         scale = torch.ones(layer.c_out) if weight_scale is None else weight_scale
-        return sums.mul_((1.0 / (input_scale * scale)).reshape(shape)).add_(bias.reshape(shape))
+        factor = 1.0 / (input_scale * scale)
+        return torch.addcmul(bias.reshape(shape), sums, factor.reshape(shape))
 
     def round16(self, x: Tensor) -> Tensor:
         """Round to the board's 16-bit type and back."""
@@ -136,7 +139,10 @@ class FakeQuantNet:
         levels = self.input_levels(layer, bits)
         if levels is None:
             return x, 1.0
-        return round_half_away_(x * levels.scale).clamp_(levels.low, levels.high), levels.scale
+        scaled = x * levels.scale
+        if layer.name in self._never_negative:
+            return scaled.add_(0.5).floor_().clamp_(max=levels.high), levels.scale
+        return round_half_away_(scaled).clamp_(levels.low, levels.high), levels.scale
 
     def _quantize_weight(self, layer: Layer, bits: int) -> Quantized:
         key = layer.name, bits
@@ -160,6 +166,13 @@ class FakeQuantNet:
         return self.arithmetic == "simulated" and layer.name in self._ranges.image_readers
 
 
+def never_negative(graph: Graph) -> frozenset[str]:
+    """Layers whose input comes straight from a ReLU: rounding needs no care for signs there."""
+    clipped = {n.name for n in graph.nodes if n.op in ("relu", "relu6")}
+    clipped |= {n.name for n in graph.nodes if n.layer and n.layer.activation != "none"}
+    return frozenset(n.name for n in graph.nodes if n.layer and n.inputs[0] in clipped)
+
+
 def round_half_away_(x: Tensor) -> Tensor:
     """C's round() in place: halves go away from zero."""
     return x.add_(torch.sign(x).mul_(0.5)).trunc_()
@@ -173,7 +186,9 @@ def quantize_rows(weight: Tensor, rows: int, bits: int) -> tuple[Tensor, Tensor]
     flat = weight.contiguous().reshape(rows, -1)
     levels = positive_levels(bits, signed=True)
     peak = flat.abs().amax(1)
-    scale = torch.where(peak == 0, torch.ones_like(peak), levels / peak)
+    # A tensor over a tensor: torch turns a number over a tensor into a less exact reciprocal.
+    exact = torch.full_like(peak, levels) / peak
+    scale = torch.where(peak < SMALLEST_PEAK, torch.ones_like(peak), exact)
     if bits < 8:
         scale = best_scale(flat, scale, levels)
     integers = round_half_away_(flat * scale[:, None]).clamp_(-levels, levels)

@@ -53,7 +53,7 @@ def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
     if node.op == "add":
         return inputs[0] + inputs[1]
     if node.op == "global_avg_pool":
-        return inputs[0].mean((2, 3))
+        return inputs[0].mean((2, 3), keepdim=True)
     if node.pool is not None:
         return max_pool(inputs[0], node.pool)
     return activate(inputs[0], node.op)

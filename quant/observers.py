@@ -5,14 +5,13 @@ A threshold t is the absolute value that maps to the largest level; larger value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Method = Literal["absmax", "percentile", "mse", "kl"]
+Method = Literal["auto", "absmax", "percentile", "mse", "kl"]
 METHODS: tuple[str, ...] = get_args(Method)
 BINS = 2048
 PERCENTILE = 99.99
@@ -38,10 +37,15 @@ class Histogram:
 
 
 def threshold(histogram: Histogram, bits: int, method: Method, signed: bool) -> float:
-    """Clipping threshold for `bits` (2 to 8) with signed or unsigned levels."""
+    """Clipping threshold for `bits` (2 to 8) with signed or unsigned levels.
+
+    `auto` clips nothing at 8 bits, where levels are plenty, and by least squares below.
+    """
     if histogram.peak == 0:
         return 1.0
     levels = positive_levels(bits, signed)
+    if method == "auto":
+        method = "absmax" if bits == 8 else "mse"
     if method == "absmax":
         return histogram.peak
     if method == "percentile":
@@ -100,13 +104,3 @@ def kl_of_clipping(counts: Counts, kept: int, levels: int) -> float:
     q = spread / max(spread.sum(), 1)
     seen = p > 0
     return float(np.sum(p[seen] * np.log(p[seen] / np.maximum(q[seen], 1e-12))))
-
-
-def thresholds(
-    histograms: Mapping[str, Histogram], bits: int, method: Method, signed: bool | None = None
-) -> dict[str, float]:
-    """Threshold of every layer's input; `signed=None` takes unsigned where nothing is negative."""
-    return {
-        name: threshold(h, bits, method, h.signed if signed is None else signed)
-        for name, h in histograms.items()
-    }

@@ -17,6 +17,7 @@ class Padding(str, Enum):
 class Observer(str, Enum):
     """How activation ranges are found; mirrors `quant.observers.METHODS`."""
 
+    auto = "auto"
     absmax = "absmax"
     percentile = "percentile"
     mse = "mse"

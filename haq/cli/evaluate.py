@@ -41,7 +41,7 @@ def evaluate(
     padding: PaddingOption = Padding.torch,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
-    observer: ObserverOption = Observer.percentile,
+    observer: ObserverOption = Observer.auto,
     arithmetic: Annotated[
         Arithmetic,
         typer.Option(help="ncnn: signed 8 bits; simulated: unsigned behind ReLU; auto: by bits."),

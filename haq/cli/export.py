@@ -33,7 +33,7 @@ def export(
     padding: PaddingOption = Padding.torch,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
-    observer: ObserverOption = Observer.percentile,
+    observer: ObserverOption = Observer.auto,
     board: BoardOption = None,
     board_key: KeyOption = None,
     as_json: JsonOption = False,

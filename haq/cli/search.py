@@ -40,7 +40,7 @@ def search(
     padding: PaddingOption = Padding.torch,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
-    observer: ObserverOption = Observer.percentile,
+    observer: ObserverOption = Observer.auto,
     budget: Annotated[
         str | None,
         typer.Option(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from statistics import median
+
+import numpy as np
+
 from env.actions import Choices
-from env.budget import Harm
+from env.budget import CostModel, Harm, walk
 from haq.search.memory import Evaluator
 from quant.policy import Bits, Policy, uniform
 
 FLOAT = 32
+SAMPLES = 15
 
 
 def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
@@ -16,12 +22,14 @@ def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
     Weights and activations are probed apart and their KL added: near the float network it is
     additive, and 14 probes a layer do for 49 pairs of bits.
     """
-    names = choices.names
-    base = uniform(names, FLOAT, FLOAT)
+    base = uniform(choices.names, FLOAT, FLOAT)
     harm: dict[str, dict[Bits, float]] = {}
-    for name in names:
-        probes = {b: kl_alone(evaluator, base.replace(name, b)) for b in probed(choices, name)}
-        harm[name] = {b: harm_of(b, probes) for b in choices.alternatives(name)}
+    for name in choices.names:
+        probes = {
+            bits: evaluator.score([base.replace(name, bits)])[0].kl
+            for bits in probed(choices, name)
+        }
+        harm[name] = {bits: harm_of(bits, probes) for bits in choices.alternatives(name)}
     return harm
 
 
@@ -34,14 +42,31 @@ def probed(choices: Choices, name: str) -> list[Bits]:
     return weights + activations
 
 
-def kl_alone(evaluator: Evaluator, policy: Policy) -> float:
-    """KL of one policy."""
-    return evaluator.score([policy])[0].kl
+def count_probes(choices: Choices) -> int:
+    """Evaluations that `measure_harm` asks for."""
+    return sum(len(probed(choices, name)) for name in choices.names)
 
 
-def harm_of(bits: Bits, probes: dict[Bits, float]) -> float:
+def harm_of(bits: Bits, probes: Mapping[Bits, float]) -> float:
     """KL of a pair of bits from the probes; float costs nothing."""
     if bits in probes:
         return probes[bits]
     parts = (Bits(bits.weight, FLOAT), Bits(FLOAT, bits.activation))
     return sum(probes.get(part, 0.0) for part in parts)
+
+
+def typical_kl(
+    choices: Choices, model: CostModel, bound: float, harm: Harm, rng: np.random.Generator
+) -> float:
+    """Median of the KL that the harms add up to over random policies within the bound."""
+    totals = []
+    for _ in range(SAMPLES):
+        drawn = [int(rng.choice(step.widths)) for step in choices.steps]
+        policy = walk(choices.policy(drawn), choices, model, bound, harm)
+        totals.append(total_harm(policy, harm))
+    return median(totals)
+
+
+def total_harm(policy: Policy, harm: Harm) -> float:
+    """KL of a policy if the harms of its layers add up."""
+    return sum(harm[name][bits] for name, bits in policy.layers.items())

@@ -22,6 +22,10 @@ T = TypeVar("T")
 class Evaluator(Protocol):
     """Scores policies; deterministic."""
 
+    @property
+    def float_top1(self) -> float:
+        """Top-1 of the float network."""
+
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies."""
 
@@ -43,6 +47,11 @@ class RememberedEvaluator:
         self._evaluator, self._journal, self._progress = evaluator, journal, progress
         self._kind = f"score/{part}"
         self._known = recall(journal, self._kind, lambda data: Score(**data))
+
+    @property
+    def float_top1(self) -> float:
+        """Top-1 of the float network."""
+        return self._evaluator.float_top1
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies."""

@@ -88,19 +88,23 @@ def infer_config(
     model: str, state: Mapping[str, Tensor], input_size: int, padding: Padding, path: Path
 ) -> NetConfig:
     """Read classes, channels and width from the shapes of the weights."""
-    try:
-        stem, head = state["features.0.0.weight"], state["classifier.1.weight"]
-    except KeyError as error:
-        raise ModelError(
-            f"{path} has no tensor {error}: torchvision's key names are needed"
-        ) from None
-    wide = state.get("features.17.conv.2.weight")
-    last = wide.shape[0] if wide is not None else 320
+    stem = shape_of(state, "features.0.0.weight", 4, path)
+    last = shape_of(state, "features.17.conv.2.weight", 4, path)
+    head = shape_of(state, "classifier.1.weight", 2, path)
     matches = [
         w
         for w in WIDTHS
-        if scale_channels(32 * w) == stem.shape[0] and scale_channels(320 * w) == last
+        if scale_channels(32 * w) == stem[0] and scale_channels(320 * w) == last[0]
     ]
     if not matches:
-        raise ModelError(f"{path}: no known width of {model} has {stem.shape[0]} stem channels")
-    return NetConfig(model, input_size, stem.shape[1], head.shape[0], matches[0], padding)
+        raise ModelError(f"{path}: no known width of {model} has {stem[0]} stem channels")
+    return NetConfig(model, input_size, stem[1], head[0], matches[0], padding)
+
+
+def shape_of(state: Mapping[str, Tensor], name: str, rank: int, path: Path) -> tuple[int, ...]:
+    """Shape of a named tensor. Raises ModelError where it is missing or of another rank."""
+    if name not in state or state[name].ndim != rank:
+        raise ModelError(
+            f"{path} has no tensor '{name}' of {rank} dimensions: torchvision's key names are needed"
+        )
+    return tuple(state[name].shape)

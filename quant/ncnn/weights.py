@@ -7,6 +7,8 @@ from quant.graph import Floats
 from quant.ncnn.format import TAG_FP16, TAG_INT8, Int8, Payload
 
 INT8_MAX = np.float32(127)
+SMALLEST_PEAK = 1e-36
+"""Rows below (dead channels decay to such values) count as zero: their scale is not finite."""
 
 
 def round_half_away(x: Floats) -> Floats:
@@ -17,9 +19,8 @@ def round_half_away(x: Floats) -> Floats:
 def weight_scales(weight: Floats, rows: int) -> Floats:
     """127 / largest absolute weight of each of `rows` rows, float32 (rows,); 1 for a zero row."""
     peak = np.abs(weight.reshape(rows, -1)).max(axis=1).astype(np.float32)
-    return np.where(peak == 0, np.float32(1), INT8_MAX / np.where(peak == 0, 1, peak)).astype(
-        np.float32
-    )
+    zero = peak < SMALLEST_PEAK
+    return np.where(zero, np.float32(1), INT8_MAX / np.where(zero, 1, peak)).astype(np.float32)
 
 
 def quantize(weight: Floats, scales: Floats) -> NDArray[np.int8]:

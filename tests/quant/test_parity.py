@@ -23,7 +23,7 @@ from quant.graph import Floats, Layer, Network, Node
 from quant.ncnn.build import blob_names, dump, float_layers, mixed_layers, plan_policy
 from quant.ncnn.runtime import Engine, capabilities
 from quant.ncnn.weights import activation_scale, round_half_away
-from quant.policy import Policy, uniform
+from quant.policy import Bits, Policy, uniform
 from quant.trace import trace
 from tests.quant.networks import KINDS, case
 
@@ -112,15 +112,18 @@ def check_int8(compared: Sequence[Compared]) -> None:
 
 def check_16(compared: Sequence[Compared]) -> None:
     for found in compared:
-        assert found.error <= 1e-2, found.layer
-        if not may_use_winograd(found.layer):
+        if may_use_winograd(found.layer):
+            assert found.error <= 2e-2, found.layer
+        else:
+            assert found.error <= 1e-2, found.layer
             beyond = np.abs(found.ncnn - found.ours) > 1.001 * bf16_ulp(found.ncnn)
             assert beyond.mean() <= 1e-2, found.layer
 
 
 def may_use_winograd(layer: Layer) -> bool:
-    """Dense 3x3 stride 1: with AVX-512 ncnn's winograd in bf16 is coarser than one ulp."""
-    return (layer.kernel, layer.stride, layer.groups) == ((3, 3), (1, 1), 1)
+    """Dense 3x3 stride 1: ncnn's winograd in bf16 is coarser than one ulp."""
+    dense = layer.groups == 1 and layer.dilation == (1, 1)
+    return dense and (layer.kernel, layer.stride) == ((3, 3), (1, 1))
 
 
 def bf16_ulp(x: Floats) -> Floats:
@@ -134,6 +137,17 @@ def bf16_ulp(x: Floats) -> Floats:
 def test_int8_layers_compute_what_ncnn_computes(kind: str) -> None:
     teacher, images = teach(kind, 8)
     check_int8([found for image in images for found in teacher.compare(image)])
+
+
+def test_int8_depthwise_in_front_of_a_float_layer() -> None:
+    """Its output is not requantized: the approximate reciprocal shows."""
+    known = case("mobile")
+    names = known.network.graph.layer_names
+    policy = uniform(names, 8, 8).replace("project.0", Bits(32, 32))
+    teacher = Teacher(known.network, known.ranges, policy)
+    compared = list(teacher.compare(known.images[0].numpy()))
+    assert any(c.layer.is_depthwise and c.bits == 32 for c in compared)
+    check_int8([c for c in compared if c.layer.name != "project.0"])
 
 
 @pytest.mark.skipif(capabilities().bits16 == "none", reason="this ncnn has no 16-bit arithmetic")

@@ -15,9 +15,11 @@ widths = st.sampled_from(sorted(ALLOWED_BITS))
 policies = st.dictionaries(st.text(max_size=20), st.builds(Bits, widths, widths)).map(Policy)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["version", "layers", "weight", "activation", "x"]), inner, max_size=3
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["version", "layers", "weight", "activation", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -16,13 +17,13 @@ from quant.trace import trace
 from tests.quant.networks import KINDS, case
 
 SHAPE = (3, 8, 8)
-Forward = Callable[[Tensor], Tensor]
+Then = Callable[[Any, Tensor], Tensor]
 
 
 class Function(nn.Module):
-    """A convolution, then whatever `then` does."""
+    """A convolution, then whatever `then` does with this module and the value."""
 
-    def __init__(self, then: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    def __init__(self, then: Then) -> None:
         super().__init__()
         self.then = then
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
@@ -133,7 +134,7 @@ def test_mobilenet_v2_has_the_published_counts() -> None:
         (lambda net, y: y if y.sum() > 0 else -y, "cannot be traced"),
     ],
 )
-def test_unsupported_operations(then: Callable[[nn.Module, Tensor], Tensor], message: str) -> None:
+def test_unsupported_operations(then: Then, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         trace(Function(then), SHAPE)
     assert "\n" not in str(caught.value)

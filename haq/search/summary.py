@@ -1,0 +1,102 @@
+"""The result of a search as JSON: what `--json` prints, what the report needs, what a trial was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from haq.board import Device, Latency
+from haq.search.final import Winner
+from haq.search.loop import Outcome
+from haq.search.target import Target
+from quant.evaluate import Score
+from quant.policy import Policy
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A policy on images that no search has seen, its latency and the bytes of its weights."""
+
+    policy: Policy
+    score: Score
+    latency: Latency | None
+    size_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers, without the policy; the latency is null where it cannot be measured."""
+        return {
+            "top1": self.score.top1,
+            "kl": self.score.kl,
+            "latency_ratio": self.latency.ratio if self.latency else None,
+            "latency_ms": self.latency.latency_ms if self.latency else None,
+            "size_bytes": self.size_bytes,
+        }
+
+
+def summarise(
+    run: str,
+    model: str,
+    best: Rated,
+    uniforms: Mapping[str, Rated],
+    exports: Mapping[str, Any],
+    episodes: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """The last line on standard output of `haq search --json`."""
+    return {
+        "run": run,
+        "model": model,
+        "best": {"policy": best.policy.to_json(), **best.to_json()},
+        "uniform": {name: rated.to_json() for name, rated in uniforms.items()},
+        "exports": dict(exports),
+        "episodes": episodes,
+        "seconds": round(seconds, 1),
+    }
+
+
+def details(
+    target: Target,
+    budget_given: bool,
+    winner: Winner,
+    outcomes: Iterable[Outcome],
+    rated: Mapping[str, Rated],
+    device: Device,
+) -> dict[str, Any]:
+    """What the report shows beyond the summary; `rated` holds `best` and the uniform policies."""
+    return {
+        "budget": {
+            "kind": target.kind,
+            "ratio": target.ratio,
+            "float_cost": target.float_cost,
+            "given": budget_given,
+        },
+        "origin": winner.outcome.origin,
+        "episode": winner.outcome.episode,
+        "agents_best_kl": agents_best_kl(outcomes, target),
+        "agreement": {name: one.score.agreement for name, one in rated.items()},
+        "images": rated["best"].score.images,
+        "latency": {name: asdict(one.latency) for name, one in rated.items() if one.latency},
+        "device": {**asdict(device), "types16": sorted(device.types16)},
+    }
+
+
+def agents_best_kl(outcomes: Iterable[Outcome], target: Target) -> float | None:
+    """Least KL on the validation images of what the agent proposed within the bound."""
+    within = [o.score.kl for o in outcomes if o.origin == "ddpg" and o.cost <= target.bound]
+    return min(within, default=None)
+
+
+def trial_record(outcome: Outcome) -> dict[str, Any]:
+    """One line of `trials.jsonl`."""
+    latency = outcome.latency
+    return {
+        "episode": outcome.episode,
+        "origin": outcome.origin,
+        **asdict(outcome.score),
+        "reward": outcome.reward,
+        "cost": outcome.cost,
+        "latency_ratio": latency.ratio if latency else None,
+        "latency_ms": latency.latency_ms if latency else None,
+        "policy": outcome.policy.to_json(),
+    }

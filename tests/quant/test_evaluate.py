@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from quant.evaluate import BATCH, FakeQuantEvaluator, Logits, compare, run_batches
+from quant.fake_quant import FakeQuantNet
+from quant.float_net import FloatNet
+from quant.ncnn.capabilities import Capabilities
+from quant.policy import uniform
+from tests.quant.networks import case
+
+
+def random_logits(seed: int, count: int = 40) -> Logits:
+    return np.random.default_rng(seed).normal(0, 2, (count, 5)).astype(np.float32)
+
+
+def softmax(logits: Logits) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    powers = np.exp(logits.astype(np.float64))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def evaluator() -> FakeQuantEvaluator:
+    known = case("mobile")
+    float_logits = run_batches(FloatNet(known.network).logits, known.images)
+    net = FakeQuantNet(known.network, known.ranges, Capabilities())
+    labels = np.arange(len(known.images)) % 10
+    return FakeQuantEvaluator(net, known.images, labels, float_logits)
+
+
+def test_scores_by_hand() -> None:
+    ours = np.log(np.array([[0.5, 0.5 - 1e-3, 1e-3], [0.1, 0.2, 0.7]], np.float32))
+    theirs = np.log(np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7]], np.float32))
+    score = compare(ours, theirs, np.array([0, 1]))
+    divergence = 0.25 * np.log(0.25 / 0.5) + 0.5 * np.log(0.5 / 0.499) + 0.25 * np.log(0.25 / 1e-3)
+    assert score.kl == pytest.approx(divergence / 2, rel=1e-5)
+    assert (score.top1, score.agreement, score.images) == (0.5, 0.5, 2)
+
+
+@given(st.integers(0, 1000), st.integers(1001, 2000))
+def test_scores_equal_numpy(one: int, other: int) -> None:
+    ours, theirs = random_logits(one), random_logits(other)
+    labels = np.random.default_rng(one).integers(0, 5, len(ours))
+    p, q = softmax(theirs), softmax(ours)
+    score = compare(ours, theirs, labels)
+    assert score.kl == pytest.approx(float((p * np.log(p / q)).sum(1).mean()), rel=1e-9)
+    assert score.kl > 0
+    assert score.agreement == float((ours.argmax(1) == theirs.argmax(1)).mean())
+    assert score.top1 == float((ours.argmax(1) == labels).mean())
+
+
+@given(st.integers(0, 1000))
+def test_identical_logits(seed: int) -> None:
+    logits = random_logits(seed)
+    score = compare(logits, logits, logits.argmax(1))
+    assert (score.kl, score.agreement, score.top1) == (0.0, 1.0, 1.0)
+
+
+@given(st.integers(0, 1000))
+def test_a_shift_of_all_logits_changes_nothing(seed: int) -> None:
+    logits = random_logits(seed)
+    score = compare(logits + np.float32(64.0), logits, logits.argmax(1))
+    assert score.kl == pytest.approx(0.0, abs=1e-6)
+    assert score.agreement == 1.0
+
+
+def test_batches_cover_all_images_in_order() -> None:
+    sizes: list[int] = []
+
+    def forward(x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return 2 * x.flatten(1)
+
+    images = torch.arange(2.0 * BATCH + 7).reshape(-1, 1, 1, 1)
+    logits = run_batches(forward, images)
+    assert logits.dtype == np.float32
+    assert np.array_equal(logits, 2 * images.flatten(1).numpy())
+    assert sizes == [BATCH, BATCH, 7]
+
+
+def test_the_float_policy_scores_as_the_float_network() -> None:
+    found = evaluator()
+    (score,) = found.score([uniform(found.net.graph.layer_names, 32, 32)])
+    assert score.kl == pytest.approx(0.0, abs=1e-9)
+    assert score.agreement == 1.0
+    assert score.top1 == found.float_top1
+
+
+def test_scores_come_in_the_order_of_the_policies() -> None:
+    found = evaluator()
+    policies = [uniform(found.net.graph.layer_names, bits, 32) for bits in (2, 8, 4)]
+    coarse, fine, middle = (score.kl for score in found.score(policies))
+    assert fine < middle < coarse
+    again = found.score(policies[1:2])[0]
+    assert again.kl == fine
+    assert again.images == len(case("mobile").images)
