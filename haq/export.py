@@ -14,7 +14,7 @@ import yaml
 
 from haq.data import Images, normalise
 from haq.prepare import Subject, arithmetic_of
-from haq.store.run_folder import RunFolder, write_bytes
+from haq.store.run_folder import RunFolder, make_folder, write_bytes
 from quant.errors import PolicyError
 from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats
@@ -144,7 +144,7 @@ def compare_executed(logits: Floats, fake_quant: Floats, images: Images) -> Exec
     )
 
 
-def make_folder(path: Path, model: str) -> RunFolder:
-    """A folder for exported files."""
-    path.mkdir(parents=True, exist_ok=True)
+def open_folder(path: Path, model: str) -> RunFolder:
+    """A folder for exported files. Raises InputError where it cannot be made."""
+    make_folder(path)
     return RunFolder(path, model)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from haq.data.images import Images, normalise
+from haq.store.run_folder import make_folder
 from quant.errors import InputError
 
 SHIFT_PIXELS = 2
@@ -46,9 +47,13 @@ def train(
 ) -> Iterator[Epoch]:
     """Train, yielding after every epoch; resumes from `folder` if it holds a checkpoint.
 
-    Order and augmentation depend on (seed, epoch) alone and the optimizer's momenta are saved, so
-    an interrupted run ends in the same weights as a straight one.
+    Order and augmentation depend on (seed, epoch) alone; the optimizer's momenta and the state of
+    torch's generator, which dropout draws from, are saved: so an interrupted run ends in the same
+    weights as a straight one. Raises InputError where the folder or the recipe cannot be used.
     """
+    if recipe.batch > len(train_images):
+        raise InputError(f"a batch of {recipe.batch} needs as many images, got {len(train_images)}")
+    make_folder(folder)
     torch.manual_seed(recipe.seed)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(net, recipe)
@@ -132,10 +137,10 @@ def measure_top1(net: nn.Module, images: Images, batch: int = 250) -> float:
 def save_checkpoint(
     net: nn.Module, optimizer: torch.optim.SGD, recipe: Recipe, epoch: int, folder: Path
 ) -> None:
-    """Replace `checkpoint.safetensors` by weights, momenta, recipe and the number of epochs."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Replace `checkpoint.safetensors` by weights, momenta, generator, recipe, epochs done."""
     state = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
     state |= {f"momentum.{k}": v.contiguous() for k, v in momenta(net, optimizer).items()}
+    state["generator"] = torch.get_rng_state()
     partial = folder / "checkpoint.partial"
     save_file(state, partial, {"epoch": str(epoch), "recipe": json.dumps(asdict(recipe))})
     partial.replace(folder / "checkpoint.safetensors")
@@ -165,16 +170,20 @@ def resume(net: nn.Module, optimizer: torch.optim.SGD, recipe: Recipe, folder: P
             memory_format=torch.channels_last if parameter.ndim == 4 else torch.contiguous_format
         )
         optimizer.state[parameter]["momentum_buffer"] = momentum
+    torch.set_rng_state(state["generator"])
     return epoch
 
 
 def read_header(path: Path) -> tuple[int, dict[str, float]]:
-    """Epochs done and recipe, from the metadata of a checkpoint."""
-    from safetensors import safe_open
+    """Epochs done and recipe, from the metadata of a checkpoint. Raises InputError."""
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, framework="pt") as stream:
-        metadata = stream.metadata()
-    return int(metadata["epoch"]), json.loads(metadata["recipe"])
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata()
+        return int(metadata["epoch"]), json.loads(metadata["recipe"])
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path} is no checkpoint of a training: name another --out") from None
 
 
 def log_epoch(epoch: Epoch, folder: Path) -> Epoch:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from quant.float_net import FloatNet
+from quant.float_net import FloatNet, batch_size
 from quant.graph import Network, Node
 from quant.observers import BINS, Histogram, Method, threshold
-
-BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def calibrate(network: Network, images: Tensor, method: Method) -> Ranges:
         return value
 
     for observe in (note_peak, note_counts):
-        for batch in torch.split(images, BATCH):
+        for batch in torch.split(images, batch_size(images)):
             net.logits(batch, observe)
     seen = {s: Histogram(counts[s].numpy(), peaks[s], lows[s] < 0) for s in sources}
     image = network.graph.nodes[0].name

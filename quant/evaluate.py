@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from quant.fake_quant import FakeQuantNet
+from quant.float_net import batch_size
 from quant.policy import Policy
 
-BATCH = 50
-"""Images at a time: feature maps of this many stay near the caches."""
 Logits = NDArray[np.float32]
 
 
@@ -45,7 +44,7 @@ def compare(logits: Logits, float_logits: Logits, labels: NDArray[np.int64]) -> 
 
 def run_batches(forward: Callable[[Tensor], Tensor], images: Tensor) -> Logits:
     """Logits of all images, a batch at a time."""
-    batches = [forward(batch) for batch in torch.split(images, BATCH)]
+    batches = [forward(batch) for batch in torch.split(images, batch_size(images))]
     logits: Logits = torch.cat(batches).numpy().astype(np.float32)
     return logits
 

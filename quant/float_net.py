@@ -10,6 +10,9 @@ from torch.nn import functional as F
 
 from quant.graph import Graph, Layer, Network, Node, Pool
 
+BATCH = 50
+PIXELS = 200_000
+"""Images at a time, and pixels at a time: larger feature maps leave the caches."""
 RunLayer = Callable[[Layer, Tensor], Tensor]
 AfterNode = Callable[[Node, Tensor], Tensor]
 
@@ -93,6 +96,12 @@ def to_tensors(network: Network) -> Mapping[str, tuple[Tensor, Tensor]]:
             weight = weight.contiguous(memory_format=torch.channels_last)
         tensors[name] = (weight, torch.from_numpy(weights.bias))
     return tensors
+
+
+def batch_size(images: Tensor) -> int:
+    """How many images (N, C, H, W) to run at a time."""
+    height, width = images.shape[2:]
+    return max(1, min(BATCH, PIXELS // (height * width)))
 
 
 class FloatNet:

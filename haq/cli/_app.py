@@ -11,10 +11,11 @@ from haq.cli.search import search
 from haq.cli.train import train
 from quant.errors import HaqError
 
+OURS = frozenset({"haq", "env", "quant", "device_agent"})
+
 app = typer.Typer(
     name="haq",
     help="Search the precision of every layer of a network, measured on the board that runs it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -30,20 +31,23 @@ def _root() -> None:
 def main() -> None:
     """Run the program: 0 is success, 2 what the user can mend, told in one line."""
     try:
-        app()
+        app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in {
-            "haq",
-            "env",
-            "quant",
-            "device_agent",
-        }:
+        if error.name is None or error.name.split(".")[0] in OURS:
             raise
         fail(f"{error.name} is not installed: pip install 'haq[search]'", 1)
+    except typer.TyperException as error:
+        fail(" ".join(wording(error).split()), 2)
     except HaqError as error:
         fail(str(error), 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         fail("interrupted", 130)
+
+
+def wording(error: typer.TyperException) -> str:
+    """What is wrong with the command line, with the option's name where there is one."""
+    complete = getattr(error, "format_message", None)
+    return str(complete() if complete else error)
 
 
 def fail(message: str, code: int) -> None:

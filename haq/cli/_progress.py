@@ -1,57 +1,78 @@
-"""Progress bars on standard error."""
+"""Progress on standard error: bars on a terminal, a line a stage elsewhere."""
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from haq import progress
+
+
+@contextmanager
+def show_progress() -> Iterator[progress.Progress]:
+    """Whatever suits standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with make_bars(console) as bars:
+        yield Bars(bars)
+
+
+class Lines:
+    """One line at the start of each stage, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def start(self, title: str, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self._console.print(f"{title} ({total})", highlight=False)
+
+    def advance(self, note: str = "") -> None:
+        """One step is done."""
+
 
 class Bars:
-    """A bar for each stage, with time spent and time left; implements `haq.progress.Progress`."""
+    """A bar for each stage, with the time spent and the time left."""
 
-    def __init__(self) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description:<26}"),
-            BarColumn(30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-        )
-        self._stage = self._bars.add_task("starting", total=1, note="")
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._stage: TaskID | None = None
 
     def start(self, title: str, total: int) -> None:
         """Begin a stage of `total` steps; the one before is done."""
-        self._finish()
+        if self._stage is not None:
+            done = self._bars.tasks[self._stage].completed or 1
+            self._bars.update(self._stage, total=done, completed=done)
         self._stage = self._bars.add_task(title, total=total, note="")
 
     def advance(self, note: str = "") -> None:
         """One step of the current stage is done."""
-        self._bars.update(self._stage, advance=1, note=note)
+        if self._stage is not None:
+            self._bars.update(self._stage, advance=1, note=note)
 
-    def _finish(self) -> None:
-        task = self._bars.tasks[self._stage]
-        self._bars.update(self._stage, total=max(task.completed, 1), completed=task.completed or 1)
+
+def make_bars(console: Console) -> Progress:
+    """Columns of a bar."""
+    return Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )

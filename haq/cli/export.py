@@ -46,7 +46,7 @@ def export(
     from haq.checks import check_exports
     from haq.data import load_calibration, load_images
     from haq.export import export as write
-    from haq.export import make_folder
+    from haq.export import open_folder
     from haq.policies import read_policy
     from haq.prepare import load_network, make_subject
     from quant.ncnn.runtime import capabilities
@@ -57,7 +57,7 @@ def export(
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
     able = capabilities() if board is None else Board(board, board_key).capabilities()
-    folder = make_folder(out, model)
+    folder = open_folder(out, model)
     write(subject, chosen, able, folder)
     found = check_exports(subject, chosen, able, folder, images)
     for key, value in found.items():

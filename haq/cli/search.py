@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +26,10 @@ from haq.cli._options import (
     PaddingOption,
     WeightsOption,
 )
+from quant.errors import BoardError
+
+if TYPE_CHECKING:
+    from haq.store import RunFolder
 
 
 class Reward(str, Enum):
@@ -66,10 +72,10 @@ def search(
 ) -> None:
     """Search the bits of every layer within a budget, measured on a board."""
     from haq.cli._board import open_board
-    from haq.cli._progress import Bars
+    from haq.cli._progress import show_progress
     from haq.report import write_report
     from haq.search.request import SearchRequest, check_budget, parse_bits
-    from haq.search.run import run_search
+    from haq.search.run import load_subject, search_subject
     from haq.store import RunFolder
 
     widths = parse_bits(bits)
@@ -88,12 +94,26 @@ def search(
         reward=reward.value,
     )
     folder = RunFolder(out or default_folder(model), model)
-    with Bars() as progress, open_board(board, board_key) as device:
-        summary = run_search(request, folder, device, progress)
+    subject, splits = load_subject(request)
+    with open_board(board, board_key) as device, show_progress() as progress, resumable(folder):
+        summary = search_subject(request, subject, splits, folder, device, progress)
     write_report(folder.path)
     print_summary(summary, folder.report)
     if as_json:
         print(json.dumps(summary))
+
+
+@contextmanager
+def resumable(folder: RunFolder) -> Iterator[None]:
+    """Tell how to go on when the board is lost or the user stops in the middle."""
+    try:
+        yield
+    except (BoardError, KeyboardInterrupt) as error:
+        if not folder.settings.is_file():
+            raise
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        hint = f"nothing is lost, the same command with --out {folder.path} goes on"
+        raise BoardError(f"{reason}; {hint}") from None
 
 
 def default_folder(model: str) -> Path:

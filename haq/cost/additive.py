@@ -45,11 +45,12 @@ def layer_bytes(layer: Layer, bits: Bits) -> float:
     """Bytes in ncnn's `.bin` at 8, 16 and 32 bits; the same rule carried on below 8.
 
     A tag, weights padded to four bytes, a float32 bias; for integers the weight scales and the
-    input scale too.
+    scales of input and output too. The file has no output scale where nothing is requantized, so it
+    is at most this large.
     """
     weights = -(-layer.weight_count * bits.weight // 8)
     padded = weights + -weights % 4
-    scales = layer.scale_count + 1 if bits.weight <= 8 else 0
+    scales = layer.scale_count + 2 if bits.weight <= 8 else 0
     return FLOAT_BYTES * (1 + layer.c_out + scales) + padded
 
 

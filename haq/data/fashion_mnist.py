@@ -2,10 +2,13 @@
 
 import gzip
 import os
+import zlib
 from importlib.resources import files
+from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from haq.data.images import Images
 from quant.errors import DataError
@@ -35,22 +38,23 @@ def load_full(split: str, side: int = 32) -> Images:
             "Fashion-MNIST was not found: install Debian's dataset-fashion-mnist, or put its four "
             f"files in a folder and name it in {FOLDER_VARIABLE}"
         )
-    pixels = read_idx(folder / f"{split}-images-idx3-ubyte.gz", IMAGE_MAGIC, 16)
-    labels = read_idx(folder / f"{split}-labels-idx1-ubyte.gz", LABEL_MAGIC, 8)
-    return Images(pixels.reshape(-1, 1, 28, 28), labels.astype(np.int64)).padded(side)
+    pixels = read_idx(folder / f"{split}-images-idx3-ubyte.gz", IMAGE_MAGIC, (28, 28))
+    labels = read_idx(folder / f"{split}-labels-idx1-ubyte.gz", LABEL_MAGIC, ())
+    return Images(pixels[:, None], labels.astype(np.int64)).padded(side)
 
 
-def read_idx(
-    path: Path, magic: int, header_bytes: int
-) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Payload of a gzipped idx file. Raises DataError if it is no such file."""
+def read_idx(path: Path, magic: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """uint8 (N, *shape) of a gzipped idx file. Raises DataError if it is no such file."""
     try:
         raw = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    if len(raw) < header_bytes or int.from_bytes(raw[:4], "big") != magic:
-        raise DataError(f"{path} is not an idx file")
-    return np.frombuffer(raw, np.uint8, offset=header_bytes)
+    header = np.frombuffer(raw, ">u4", count=min(2 + len(shape), len(raw) // 4))
+    payload = raw[4 * (2 + len(shape)) :]
+    count, rest = divmod(len(payload), prod(shape))
+    if rest or header.tolist() != [magic, count, *shape]:
+        raise DataError(f"{path} is not an idx file of the expected shape")
+    return np.frombuffer(payload, np.uint8).reshape(-1, *shape)
 
 
 def load_sample(part: str, side: int = 32) -> Images:

@@ -1,6 +1,10 @@
 """Image folders: class subfolders (ImageFolder), or a `labels.csv` of `file,label`."""
 
+from __future__ import annotations
+
 import csv
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,23 +49,26 @@ def select(rows: list[Row], first: int | None, last: int | None, name: str) -> l
 
 def from_csv(folder: Path) -> list[Row]:
     """Rows of labels.csv, in its order; files are relative to the folder."""
-    root = folder.resolve()
-    rows = []
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as stream:
-        for record in csv.DictReader(stream):
-            if record.get("file") is None or record.get("label") is None:
-                raise DataError(f"{folder}/labels.csv needs the columns file,label")
-            file = (root / record["file"]).resolve()
-            if not file.is_relative_to(root):
-                raise DataError(
-                    f"{folder}/labels.csv names a file outside its folder: {record['file']}"
-                )
-            if not record["label"].isdecimal():
-                raise DataError(
-                    f"{folder}/labels.csv: label '{record['label']}' is no class number"
-                )
-            rows.append((file, int(record["label"])))
-    return rows
+    table = folder / "labels.csv"
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            return [read_record(record, table) for record in csv.DictReader(stream)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{table} cannot be read: {error}") from None
+
+
+def read_record(record: Mapping[str, str | None], table: Path) -> Row:
+    """File and label of one row of a table. Raises DataError."""
+    name, label = record.get("file"), record.get("label")
+    if name is None or label is None:
+        raise DataError(f"{table} needs the columns file,label")
+    root = table.parent.resolve()
+    file = (root / name).resolve()
+    if not file.is_relative_to(root):
+        raise DataError(f"{table} names a file outside its folder: {name}")
+    if not re.fullmatch(r"[0-9]{1,9}", label):
+        raise DataError(f"{table}: label '{label}' is no class number")
+    return file, int(label)
 
 
 def from_subfolders(folder: Path) -> list[Row]:
@@ -84,7 +91,8 @@ def decode(file: Path, side: int) -> NDArray[np.uint8]:
             pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
     except FileNotFoundError:
         raise DataError(f"no such image: {file}") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow raises SyntaxError for a PNG with a broken chunk.
         raise DataError(f"{file} is not a readable image: {error}") from None
     if pixels.shape[:2] != (side, side):
         raise DataError(

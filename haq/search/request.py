@@ -51,7 +51,7 @@ class SearchRequest:
 
 def parse_bits(text: str) -> tuple[int, ...]:
     """`8,16,32` or `2-8`, ascending. Raises PolicyError."""
-    span = re.fullmatch(r"(\d+)-(\d+)", text.strip())
+    span = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text.strip())
     words = text.split(",")
     if span:
         bits = list(range(int(span[1]), int(span[2]) + 1))

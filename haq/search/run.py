@@ -59,23 +59,34 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
 def run_search(
     request: SearchRequest, folder: RunFolder, board: Board, progress: Progress
 ) -> dict[str, Any]:
+    """Load what the request names, then search; see `search_subject`. Raises InputError."""
+    return search_subject(request, *load_subject(request), folder, board, progress)
+
+
+def search_subject(
+    request: SearchRequest,
+    subject: Subject,
+    splits: Splits,
+    folder: RunFolder,
+    board: Board,
+    progress: Progress,
+) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    Raises InputError for what cannot be used, BudgetError for a bound that cannot be met,
+    Raises InputError for a folder of another run, BudgetError for a bound that cannot be met,
     BoardError where the board fails.
     """
     started = time.monotonic()
-    subject, splits = load_subject(request)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
-    is_new = not folder.open({**request.to_json(), "board": identity})
+    made = folder.open({**request.to_json(), "board": identity})
     upload(subject, board)
     search = _Search(request, folder, board, progress, subject, splits)
     try:
         target = search.find_target()
     except BudgetError:
-        if is_new:
-            shutil.rmtree(folder.path)
+        if made is not None:
+            shutil.rmtree(made)
         raise
     outcomes = search.run(target)
     winner, latencies = search.rank(target, outcomes)

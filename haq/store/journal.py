@@ -38,11 +38,20 @@ class Journal:
     def _read(self, data: bytes) -> None:
         whole = data.rfind(b"\n") + 1
         for number, line in enumerate(data[:whole].splitlines(), 1):
-            try:
-                self.records.append(json.loads(line))
-            except ValueError:
+            record = parse(line)
+            if record is None:
                 raise InputError(
                     f"{self.path} is damaged at line {number}: remove the run folder or restore it"
-                ) from None
+                )
+            self.records.append(record)
         if whole < len(data):
             os.truncate(self.path, whole)
+
+
+def parse(line: bytes) -> Record | None:
+    """The record of a line, or None where it holds none."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -74,20 +74,37 @@ class RunFolder:
         """ONNX network."""
         return self.path / f"{self.model}.onnx"
 
-    def open(self, settings: Mapping[str, Any]) -> bool:
-        """Make the folder, or continue one with equal settings; returns whether it existed.
+    def open(self, settings: Mapping[str, Any]) -> Path | None:
+        """Make the folder, or continue one with equal settings.
 
-        Raises InputError where it holds something else.
+        Returns the topmost folder that had to be made, which is what to remove where the run comes
+        to nothing, and None for a run that is continued. Raises InputError where the folder holds
+        something else.
         """
         if self.settings.is_file():
             if read_json(self.settings) != json.loads(json.dumps(settings)):
                 raise InputError(f"{self.path} holds a run with other settings: name another --out")
-            return True
+            return None
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(f"{self.path} exists and is no run folder: name another --out")
-        self.path.mkdir(parents=True, exist_ok=True)
+        made = topmost_missing(self.path)
+        make_folder(self.path)
         write_json(self.settings, settings)
-        return False
+        return made
+
+
+def topmost_missing(path: Path) -> Path:
+    """The highest folder on the way to `path` that does not exist; `path` itself if all do."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    return missing[-1] if missing else path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises InputError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {path} cannot be made: {error.strerror}") from None
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haq.report import write_report
+from haq.report.page import count_bits, kilobytes, result_rows, scientific, share
+from haq.search.final import Winner
+from haq.search.loop import Outcome
+from haq.search.summary import Rated, details, summarise, trial_record
+from haq.search.target import Target
+from haq.store import Journal, RunFolder, write_json
+from quant.errors import InputError
+from quant.evaluate import Score
+from quant.policy import Policy, uniform
+from tests.env.toys import TableModel
+from tests.haq.search.doubles import latency
+from tests.haq.search.test_request import REQUEST
+from tests.haq.simulated_board import SimulatedBoard
+
+NAMES = ("stem", "middle", "last")
+FOUND = uniform(NAMES, 8, 8).replace("stem", uniform(NAMES, 32, 32)["stem"])
+SIMULATED = uniform(NAMES, 4, 6, ends=8)
+SCORE = Score(top1=0.9321, kl=2.5e-5, agreement=0.9975, images=2000)
+
+
+class Page(HTMLParser):
+    """Words, and whatever a page would load from elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href", "srcset", "action"} and value:
+                self.loads += [] if value.startswith("#") else [value]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(" ".join(data.split()))
+
+
+def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) -> RunFolder:
+    """The files of a finished search, as the search itself writes them."""
+    folder = RunFolder(path, "mbv2")
+    measured = latency(0.81) if policy.is_deployable else None
+    target = Target("latency", TableModel({}), bound=0.85, float_cost=1.0)
+    outcomes = [Outcome(i, "ddpg", policy, SCORE, 0.8, -1.0 / i, measured) for i in range(1, 5)]
+    best = Rated(policy, SCORE, measured, 1_234_567)
+    uniforms = {b: Rated(uniform(NAMES, 8, 8), SCORE, latency(1.0), 9) for b in ("8", "16", "32")}
+    exports: dict[str, Any] = {
+        "ncnn_param": str(folder.ncnn_param) if policy.is_deployable else None,
+        "ncnn_top1": 0.93 if policy.is_deployable else None,
+        "ncnn_agreement": 1.0 if policy.is_deployable else None,
+        "onnx": str(folder.onnx),
+        "onnx_top1": 0.931,
+        "onnx_agreement": 0.999,
+    }
+    summary = summarise(str(path), "mbv2", best, uniforms, exports, 4, 65.4)
+    device, winner = SimulatedBoard().describe(), Winner(outcomes[2], measured)
+    more = details(target, True, winner, outcomes, {"best": best, **uniforms}, device)
+    folder.open({**REQUEST.to_json(), "weights": weights, "board": {}})
+    write_json(folder.summary, {**summary, "details": more})
+    journal = Journal(folder.trials)
+    for outcome in outcomes:
+        journal.append(trial_record(outcome))
+    return folder
+
+
+def read_page(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_is_written_beside_its_files(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    assert write_report(folder.path) == folder.report
+    assert {p.name for p in folder.path.iterdir()} == {
+        *("run.json", "summary.json", "trials.jsonl", "report.html")
+    }
+
+
+def test_the_page_says_what_the_summary_says(tmp_path: Path) -> None:
+    page = read_page(write_report(write_run(tmp_path / "run").path))
+    text = " ".join(page.words)
+    for expected in (
+        *("mbv2: bits for every layer", "4 episodes in 65 s", "found", "uniform 16"),
+        *("0.9321", "2.50e-05", "0.9975", "0.810", "1,235 kB", "2000 test images"),
+        *("2 layers at 8", "1 layers at 32", "simulated", "0.9990"),
+    ):
+        assert expected in text
+    assert page.tags.count("svg") == 3
+
+
+@pytest.mark.parametrize("policy", [FOUND, SIMULATED], ids=["found", "simulated"])
+def test_the_page_loads_nothing_from_elsewhere(policy: Policy, tmp_path: Path) -> None:
+    path = write_report(write_run(tmp_path / "run", policy).path)
+    page, text = read_page(path), path.read_text(encoding="utf-8")
+    assert page.loads == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert "@import" not in text
+    assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", text))
+
+
+def test_a_simulated_policy_is_called_so(tmp_path: Path) -> None:
+    text = " ".join(read_page(write_report(write_run(tmp_path / "run", SIMULATED).path)).words)
+    assert "Simulated: ncnn cannot run these bits." in text
+    assert "ncnn: not possible at these bits" in text
+    assert "1 layers at W4A6" in text
+    measured = " ".join(read_page(write_report(write_run(tmp_path / "other").path)).words)
+    assert "Simulated:" not in measured
+
+
+def test_what_the_user_typed_is_text(tmp_path: Path) -> None:
+    evil = "</dd><script>alert(1)</script>"
+    path = write_report(write_run(tmp_path / "run", weights=evil).path)
+    assert "<script" not in path.read_text(encoding="utf-8")
+    assert evil in " ".join(read_page(path).words)
+
+
+def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    first = write_report(folder.path).read_bytes()
+    assert write_report(folder.path).read_bytes() == first
+
+
+def test_an_unfinished_run_has_no_page(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    folder.summary.unlink()
+    with pytest.raises(InputError, match="holds no finished search: run it again to go on"):
+        write_report(folder.path)
+    assert not folder.report.exists()
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match="is no run folder: give the --out of a search"):
+            write_report(path)
+
+
+@pytest.mark.parametrize("name", ["run.json", "summary.json", "trials.jsonl"])
+def test_damaged_files_are_named(name: str, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    (folder.path / name).write_text("{\n")
+    with pytest.raises(InputError, match=rf"{name} is (not readable JSON|damaged)"):
+        write_report(folder.path)
+
+
+def test_rows_run_from_float_to_the_found_policy(tmp_path: Path) -> None:
+    summary = json.loads(write_run(tmp_path / "run").summary.read_text())
+    rows = result_rows(summary)
+    assert [row["label"] for row in rows] == ["uniform 32", "uniform 16", "uniform 8", "found"]
+    assert rows[-1]["latency"]["ratio"] == 0.81
+
+
+def test_counts_of_bits_most_first() -> None:
+    layers: Any = uniform(NAMES, 4, 6, ends=8).to_json()["layers"]
+    assert count_bits(layers) == [("8", 2), ("W4A6", 1)]
+
+
+def test_formats() -> None:
+    assert (share(0.93215), share(None)) == ("0.9322", "–")
+    assert scientific(0.0) == "0.00e+00"
+    assert kilobytes(1_234_567) == "1,235 kB"

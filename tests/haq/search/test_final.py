@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from haq.board import Latency
+from haq.search.final import FINALISTS, choose_measured, choose_simulated, ranked
+from haq.search.loop import Outcome
+from haq.search.target import Target
+from quant.errors import BudgetError
+from quant.evaluate import Score
+from quant.policy import Bits, Policy
+from tests.env.toys import TableModel
+from tests.haq.search.doubles import TableMeter, latency, tied
+
+MODEL = TableModel({"l0": {Bits(8, 8): 1.0}})
+LATENCY = Target("latency", MODEL, bound=0.9, float_cost=1.0)
+SIZE = Target("size", MODEL, bound=900.0, float_cost=1000.0)
+BESIDE = [tied(8, 8, 8), tied(32, 32, 32)]
+EVERY = list(product((8, 16, 32), repeat=3))
+NAMED = {"a": tied(8, 8, 16), "b": tied(8, 16, 8), "c": tied(16, 8, 8), "d": tied(16, 16, 8)}
+
+
+def outcome(policy: Policy, kl: float, cost: float, ratio: float | None = None) -> Outcome:
+    score = Score(top1=0.9, kl=kl, agreement=1.0, images=10)
+    measured = None if ratio is None else latency(ratio)
+    return Outcome(1, "ddpg", policy, score, cost, -kl, measured)
+
+
+def meter_of(ratios: dict[str, float], other: float = 1.0) -> TableMeter:
+    table = dict.fromkeys(EVERY, other)
+    for name, ratio in ratios.items():
+        table[tuple(bits.weight for bits in NAMED[name].layers.values())] = ratio
+    return TableMeter(table)
+
+
+def test_the_least_kl_within_the_bound_wins_by_the_new_measurement() -> None:
+    outcomes = [
+        outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.89),
+        outcome(NAMED["b"], kl=0.2, cost=0.8, ratio=0.80),
+        outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.70),
+    ]
+    meter = meter_of({"a": 0.91, "b": 0.85, "c": 0.70})
+    winner = choose_measured(outcomes, LATENCY, meter, BESIDE)
+    assert winner.outcome is outcomes[1]
+    assert winner.latency == latency(0.85)
+    assert meter.batches == [("final", 3 + 2)]
+
+
+def test_a_little_over_the_bound_may_have_been_noise() -> None:
+    outcomes = [
+        outcome(NAMED["a"], kl=0.1, cost=0.99, ratio=0.91),
+        outcome(NAMED["b"], kl=0.05, cost=0.8, ratio=0.95),
+        outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.80),
+    ]
+    winner = choose_measured(outcomes, LATENCY, meter_of({"a": 0.89, "c": 0.8}), BESIDE)
+    assert winner.outcome is outcomes[0]
+    assert [o.score.kl for o in ranked(outcomes, LATENCY)] == [0.1, 0.3]
+
+
+def test_the_next_finalists_follow_where_none_fits() -> None:
+    policies = [tied(*bits) for bits in EVERY[: FINALISTS + 2]]
+    outcomes = [outcome(p, kl=0.01 * i, cost=0.8, ratio=0.8) for i, p in enumerate(policies)]
+    table = dict.fromkeys(EVERY, 1.0) | {EVERY[FINALISTS + 1]: 0.9}
+    meter = TableMeter(table)
+    winner = choose_measured(outcomes, LATENCY, meter, BESIDE)
+    assert winner.outcome is outcomes[FINALISTS + 1]
+    assert meter.batches == [("final", FINALISTS + 2), ("final", 2 + 2)]
+
+
+def test_no_finalist_within_the_bound_is_a_budget_error() -> None:
+    outcomes = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)]
+    with pytest.raises(BudgetError, match=r"kept 0\.900x when measured again"):
+        choose_measured(outcomes, LATENCY, meter_of({}), BESIDE)
+    with pytest.raises(BudgetError, match="allow more latency or more episodes"):
+        choose_measured([], LATENCY, meter_of({}), BESIDE)
+
+
+def test_equal_policies_are_measured_once() -> None:
+    twice = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)] * 2
+    meter = meter_of({"a": 0.8})
+    assert choose_measured(twice, LATENCY, meter, BESIDE).outcome is twice[0]
+    assert meter.batches == [("final", 1 + 2)]
+
+
+def test_a_size_is_exact_and_its_latency_only_measured() -> None:
+    outcomes = [
+        outcome(NAMED["a"], kl=0.1, cost=901.0),
+        outcome(NAMED["b"], kl=0.2, cost=900.0),
+        outcome(NAMED["c"], kl=0.3, cost=100.0),
+    ]
+    winner = choose_measured(outcomes, SIZE, meter_of({"b": 1.7}), BESIDE)
+    assert winner.outcome is outcomes[1]
+    assert isinstance(winner.latency, Latency)
+    assert winner.latency.ratio == 1.7
+
+
+def test_simulated_outcomes_are_chosen_by_their_exact_cost() -> None:
+    outcomes = [
+        outcome(NAMED["a"], kl=0.1, cost=901.0),
+        outcome(NAMED["b"], kl=0.3, cost=100.0),
+        outcome(NAMED["c"], kl=0.2, cost=900.0),
+    ]
+    winner = choose_simulated(outcomes, SIZE)
+    assert winner.outcome is outcomes[2]
+    assert winner.latency is None
+
+
+def test_what_was_never_measured_counts_as_predicted() -> None:
+    unmeasured = replace(outcome(NAMED["a"], kl=0.1, cost=0.85), latency=None)
+    assert list(ranked([unmeasured], LATENCY)) == [unmeasured]
+    assert list(ranked([replace(unmeasured, cost=0.95)], LATENCY)) == []

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from env.actions import Choices, free_choices, tied_choices
+from env.budget import Harm
+from haq.search.harm import count_probes, harm_of, measure_harm, probed, total_harm, typical_kl
+from quant.policy import Bits, Policy, uniform
+from tests.env.toys import bit_costs
+from tests.haq.search.doubles import HarmEvaluator
+
+NAMES = ("l0", "l1", "l2", "l3")
+TIED = tied_choices(NAMES)
+FREE = free_choices(NAMES, (2, 4, 8))
+EVERY = (2, 4, 8, 16, 32)
+
+
+def additive_harm() -> Harm:
+    """Harm of weights plus harm of activations, for all bits; 32 bits do none."""
+    return {
+        name: {
+            Bits(w, a): factor * ((w < 32) * 2.0**-w + (a < 32) * 3.0**-a)
+            for w in EVERY
+            for a in EVERY
+        }
+        for name, factor in zip(NAMES, (1, 5, 2, 0.1), strict=True)
+    }
+
+
+@pytest.mark.parametrize("choices", [TIED, FREE], ids=["tied", "free"])
+def test_every_alternative_of_every_layer_has_its_harm(choices: Choices) -> None:
+    truth = additive_harm()
+    found = measure_harm(HarmEvaluator(truth), choices)
+    assert list(found) == list(NAMES)
+    for name in NAMES:
+        assert tuple(found[name]) == choices.alternatives(name)
+        for bits, harm in found[name].items():
+            assert harm == pytest.approx(truth[name][bits])
+
+
+@pytest.mark.parametrize("choices", [TIED, FREE], ids=["tied", "free"])
+def test_probes_change_one_layer_of_the_float_network(choices: Choices) -> None:
+    evaluator = HarmEvaluator(additive_harm())
+    measure_harm(evaluator, choices)
+    floats = uniform(NAMES, 32, 32)
+    changed = [sum(p[n] != floats[n] for n in NAMES) for p in evaluator.asked]
+    assert set(changed) == {1}
+    assert len(evaluator.asked) == count_probes(choices)
+    assert len({policy.key() for policy in evaluator.asked}) == len(evaluator.asked)
+
+
+def test_weights_and_activations_are_probed_apart_where_they_are_free() -> None:
+    assert probed(TIED, "l1") == [Bits(8, 8), Bits(16, 16)]
+    assert probed(FREE, "l0") == [Bits(8, 32), Bits(32, 8)]
+    assert len(probed(FREE, "l1")) == 6
+    assert count_probes(FREE) == 2 * (2 + 6)
+    assert count_probes(TIED) == 4 * 2
+
+
+def test_float_does_no_harm() -> None:
+    probes = {Bits(4, 32): 0.2, Bits(32, 4): 0.3}
+    assert harm_of(Bits(32, 32), probes) == 0
+    assert harm_of(Bits(4, 4), probes) == pytest.approx(0.5)
+    assert harm_of(Bits(4, 32), probes) == 0.2
+
+
+def test_harms_add_up() -> None:
+    policy = Policy({"l0": Bits(8, 8), "l1": Bits(4, 2)})
+    assert total_harm(policy, {"l0": {Bits(8, 8): 0.1}, "l1": {Bits(4, 2): 0.4}}) == 0.5
+
+
+def test_the_typical_kl_lies_among_policies_within_the_bound() -> None:
+    model = bit_costs(FREE, (1, 1, 1, 1))
+    harm = {name: {b: 1.0 / b.weight for b in FREE.alternatives(name)} for name in NAMES}
+    tight = typical_kl(FREE, model, 2.6, harm, np.random.default_rng(0))
+    loose = typical_kl(FREE, model, 99, harm, np.random.default_rng(0))
+    assert tight > loose
+    assert 4 / 8 <= loose
+    assert tight <= 2 / 8 + 2 / 2
+    assert tight == typical_kl(FREE, model, 2.6, harm, np.random.default_rng(0))

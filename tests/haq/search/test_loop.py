@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from haq.board import Latency
+from haq.search._base import Trial
+from haq.search.loop import Outcome, run_episodes
+from haq.search.reward import make_reward
+from quant.policy import Bits, Policy
+from tests.haq.search.doubles import HarmEvaluator, latency, tied
+
+HARM = {f"l{i}": {Bits(b, b): 0.01 * (i + 1) / b for b in (8, 16, 32)} for i in range(3)}
+WIDTHS = (8, 16, 32)
+
+
+class CountingSearcher:
+    """Proposes all policies in turn, and keeps the order of what happens to it."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.told: list[Trial] = []
+        self.count = 0
+
+    def ask(self, n: int) -> list[Policy]:
+        self.events.append(f"ask {n}")
+        first = self.count
+        self.count += n
+        return [policy_number(i) for i in range(first, self.count)]
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        self.events.append(f"tell {len(trials)}")
+        self.told += trials
+
+
+def policy_number(index: int) -> Policy:
+    return tied(WIDTHS[index % 3], WIDTHS[index // 3 % 3], WIDTHS[index // 9 % 3])
+
+
+def run(
+    searcher: CountingSearcher, episodes: int, batch: int, seeds: list[Policy]
+) -> list[Outcome]:
+    measured: list[int] = []
+
+    def measure(policies: list[Policy]) -> list[Latency | None]:
+        measured.append(len(policies))
+        searcher.events.append(f"measure {len(policies)}")
+        return [latency(0.9) for _ in policies]
+
+    reward = make_reward("kl", 0.9, 0.01)
+    evaluator = HarmEvaluator(HARM)
+    found = run_episodes(searcher, evaluator, reward, cost, measure, episodes, batch, seeds)
+    return list(found)
+
+
+def cost(policy: Policy) -> float:
+    return sum(bits.weight for bits in policy.layers.values()) / 96
+
+
+def test_seeds_come_first_and_count_as_episodes() -> None:
+    searcher = CountingSearcher()
+    outcomes = run(searcher, episodes=10, batch=4, seeds=[tied(32, 32, 32)])
+    assert [o.episode for o in outcomes] == list(range(1, 11))
+    assert [o.origin for o in outcomes] == ["walk"] + ["ddpg"] * 9
+    assert outcomes[0].policy == tied(32, 32, 32)
+    assert [o.policy for o in outcomes[1:]] == [policy_number(i) for i in range(9)]
+
+
+def test_batches_are_asked_measured_and_told_whole() -> None:
+    searcher = CountingSearcher()
+    run(searcher, episodes=10, batch=4, seeds=[tied(32, 32, 32)])
+    assert searcher.events == [
+        *("measure 1", "tell 1"),
+        *("ask 4", "measure 4", "tell 4") * 2,
+        *("ask 1", "measure 1", "tell 1"),
+    ]
+
+
+def test_the_searcher_is_told_what_was_scored() -> None:
+    searcher = CountingSearcher()
+    outcomes = run(searcher, episodes=7, batch=3, seeds=[])
+    assert [(t.policy, t.reward) for t in searcher.told] == [(o.policy, o.reward) for o in outcomes]
+    for outcome in outcomes:
+        assert outcome.score == HarmEvaluator(HARM).one(outcome.policy)
+        assert outcome.reward == -outcome.score.kl / 0.01
+        assert outcome.cost == cost(outcome.policy)
+        assert outcome.latency == latency(0.9)
+
+
+def test_no_more_seeds_than_episodes() -> None:
+    searcher = CountingSearcher()
+    outcomes = run(searcher, episodes=1, batch=8, seeds=[tied(8, 8, 8), tied(16, 16, 16)])
+    assert [o.policy for o in outcomes] == [tied(8, 8, 8)]
+    assert searcher.count == 0

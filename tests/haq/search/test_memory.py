@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haq.search.memory import RememberedEvaluator, RememberedMeter
+from haq.store import Journal
+from quant.errors import BoardError
+from quant.policy import Bits, Policy
+from tests.haq.search.doubles import HarmEvaluator, tied
+from tests.haq.simulated_board import SimulatedBoard
+
+HARM = {f"l{i}": {Bits(b, b): 0.01 * i / b for b in (8, 16, 32)} for i in range(3)}
+LIMITS: Mapping[str, Mapping[str, Any]] = {"search": {"rel_ci": 0.02}, "final": {"rel_ci": 0.01}}
+SOME = [tied(8, 8, 8), tied(8, 16, 32), tied(32, 32, 32)]
+
+
+class Steps:
+    """Notes what progress says."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def start(self, title: str, total: int) -> None:
+        self.notes.clear()
+
+    def advance(self, note: str = "") -> None:
+        self.notes.append(note)
+
+
+class LimitedBoard(SimulatedBoard):
+    """Notes the limits of its measurements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = ("l0", "l1", "l2")
+        self.limits: list[dict[str, Any]] = []
+
+    def measure(self, policies: Sequence[Policy], **limits: Any) -> list[Any]:
+        self.limits.append(limits)
+        return super().measure(policies)
+
+
+def evaluator_on(path: Path, part: str = "probe") -> tuple[RememberedEvaluator, HarmEvaluator]:
+    inner = HarmEvaluator(HARM)
+    return RememberedEvaluator(inner, Journal(path), part, Steps()), inner
+
+
+def test_a_policy_is_scored_once(tmp_path: Path) -> None:
+    evaluator, inner = evaluator_on(tmp_path / "journal.jsonl")
+    first = evaluator.score([*SOME, *SOME])
+    assert first[:3] == first[3:] == [inner.one(policy) for policy in SOME]
+    assert evaluator.score(SOME[::-1]) == first[2::-1]
+    assert inner.asked == SOME
+    assert evaluator.float_top1 == inner.float_top1
+
+
+def test_scores_outlive_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    first = evaluator_on(path)[0].score(SOME)
+    evaluator, inner = evaluator_on(path)
+    assert evaluator.score([*SOME, tied(16, 16, 16)])[:3] == first
+    assert inner.asked == [tied(16, 16, 16)]
+    assert len(Journal(path).records) == 4
+
+
+def test_the_order_of_the_layers_makes_no_other_policy(tmp_path: Path) -> None:
+    evaluator, inner = evaluator_on(tmp_path / "journal.jsonl")
+    reversed_layers = Policy(dict(reversed(SOME[1].layers.items())))
+    assert evaluator.score([SOME[1]]) == evaluator.score([reversed_layers])
+    assert len(inner.asked) == 1
+
+
+def test_parts_of_the_data_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    evaluator_on(path, "validation")[0].score(SOME)
+    evaluator, inner = evaluator_on(path, "test")
+    evaluator.score(SOME)
+    assert inner.asked == SOME
+
+
+def test_every_answer_is_a_step_of_progress(tmp_path: Path) -> None:
+    steps = Steps()
+    journal = Journal(tmp_path / "journal.jsonl")
+    evaluator = RememberedEvaluator(HarmEvaluator(HARM), journal, "probe", steps)
+    evaluator.score([SOME[0], SOME[2], SOME[0]])
+    assert len(steps.notes) == 3
+    assert steps.notes[0] == steps.notes[2] == "KL 0.0037"
+
+
+def test_what_an_interrupted_score_had_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+
+    class Interrupted(HarmEvaluator):
+        def score(self, policies: Sequence[Policy]) -> list[Any]:
+            if policies[0] == SOME[2]:
+                raise KeyboardInterrupt
+            return super().score(policies)
+
+    with pytest.raises(KeyboardInterrupt):
+        RememberedEvaluator(Interrupted(HARM), Journal(path), "probe", Steps()).score(SOME)
+    evaluator, inner = evaluator_on(path)
+    evaluator.score(SOME)
+    assert inner.asked == SOME[2:]
+
+
+def test_a_policy_is_measured_once_for_each_purpose(tmp_path: Path) -> None:
+    board = LimitedBoard()
+    meter = RememberedMeter(board, Journal(tmp_path / "journal.jsonl"), LIMITS)
+    first = meter.measure([*SOME, SOME[0]], "search")
+    assert first == [board.latency(policy) for policy in (*SOME, SOME[0])]
+    assert meter.measure(SOME[1:], "search") == first[1:3]
+    meter.measure(SOME, "final")
+    assert [len(call) for call in board.calls] == [3, 3]
+    assert board.limits == [LIMITS["search"], LIMITS["final"]]
+
+
+def test_only_what_is_new_is_measured_and_in_one_batch(tmp_path: Path) -> None:
+    board = LimitedBoard()
+    meter = RememberedMeter(board, Journal(tmp_path / "journal.jsonl"), LIMITS)
+    meter.measure(SOME[:1], "search")
+    meter.measure(SOME, "search")
+    assert board.calls == [[SOME[0].key()], [policy.key() for policy in SOME[1:]]]
+
+
+def test_latencies_outlive_the_process(tmp_path: Path) -> None:
+    path, board = tmp_path / "journal.jsonl", LimitedBoard()
+    first = RememberedMeter(board, Journal(path), LIMITS).measure(SOME, "search")
+    again = LimitedBoard()
+    assert RememberedMeter(again, Journal(path), LIMITS).measure(SOME, "search") == first
+    assert again.calls == []
+
+
+def test_a_lost_board_leaves_no_half_batch(tmp_path: Path) -> None:
+    path, board = tmp_path / "journal.jsonl", SimulatedBoard(lost_at=2)
+    board.names = ("l0", "l1", "l2")
+    meter = RememberedMeter(board, Journal(path), LIMITS)
+    meter.measure(SOME[:1], "search")
+    with pytest.raises(BoardError, match="was lost"):
+        meter.measure(SOME, "search")
+    assert [record["key"] for record in Journal(path)] == [SOME[0].key()]
+
+
+def test_scores_and_latencies_share_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal, board = Journal(path), LimitedBoard()
+    RememberedEvaluator(HarmEvaluator(HARM), journal, "probe", Steps()).score(SOME)
+    RememberedMeter(board, journal, LIMITS).measure(SOME, "final")
+    assert [r["kind"] for r in Journal(path)] == ["score/probe"] * 3 + ["latency/final"] * 3
+    evaluator, inner = evaluator_on(path)
+    evaluator.score(SOME)
+    RememberedMeter(board, Journal(path), LIMITS).measure(SOME, "final")
+    assert inner.asked == []
+    assert len(board.calls) == 1

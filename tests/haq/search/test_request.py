@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haq.cost import Budget
+from haq.search.request import SearchRequest, check_budget, parse_bits
+from quant.errors import BudgetError, PolicyError
+from quant.policy import ALLOWED_BITS
+
+NAMES = ("stem", "middle", "last")
+REQUEST = SearchRequest(
+    model="mbv2",
+    weights=None,
+    input_size=32,
+    padding="torch",
+    data="sample",
+    calibration=None,
+    observer="auto",
+    budget=None,
+    bits=(8, 16, 32),
+    episodes=120,
+    seed=0,
+    reward="kl",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8,16,32", (8, 16, 32)),
+        ("32, 8", (8, 32)),
+        ("2-8", (2, 3, 4, 5, 6, 7, 8)),
+        (" 4-5 ", (4, 5)),
+        ("8,4,8,2", (2, 4, 8)),
+        ("4,16", (4, 16)),
+    ],
+)
+def test_bits_as_typed(text: str, expected: tuple[int, ...]) -> None:
+    assert parse_bits(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "8", "8,8", "8-8", "8-2", "1-8", "2-16", "8;16", "8,", "8,64", "eight", "-8,16", "2-4,8"],
+)
+def test_other_bits_are_refused(text: str) -> None:
+    with pytest.raises(PolicyError, match="write at least two of 2 to 8, 16 and 32") as raised:
+        parse_bits(text)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_huge_span_costs_nothing() -> None:
+    with pytest.raises(PolicyError, match="are not understood"):
+        parse_bits("2-99999999999999")
+
+
+@given(st.sets(st.sampled_from(sorted(ALLOWED_BITS)), min_size=2))
+def test_every_set_of_known_bits_is_fine(bits: set[int]) -> None:
+    assert parse_bits(",".join(map(str, bits))) == tuple(sorted(bits))
+
+
+def test_ncnn_runs_8_16_and_32() -> None:
+    assert REQUEST.is_deployable
+    assert replace(REQUEST, bits=(8, 32)).is_deployable
+    assert not replace(REQUEST, bits=(4, 8)).is_deployable
+
+
+def test_choices_are_tied_where_ncnn_runs_them() -> None:
+    tied = REQUEST.choices(NAMES)
+    assert tied.tied
+    assert set(tied.weight.values()) == {(8, 16, 32)}
+    free = replace(REQUEST, bits=(2, 4, 6)).choices(NAMES)
+    assert not free.tied
+    assert list(free.weight.values()) == [(8,), (2, 4, 6), (8,)]
+    assert free.weight == free.activation
+
+
+def test_simulated_bits_need_a_budget_without_latency() -> None:
+    assert check_budget("size=0.2x", (2, 8)) == Budget("size", 0.2, True)
+    assert check_budget("bops=0.2x", (2, 8)) == Budget("bops", 0.2, True)
+    for text in (None, "latency=0.9x"):
+        with pytest.raises(BudgetError, match="no latency on a board: give a budget such as"):
+            check_budget(text, (2, 8))
+
+
+def test_deployable_bits_take_any_budget_or_none() -> None:
+    assert check_budget(None, (8, 32)) is None
+    assert check_budget("latency=12ms", (8, 16, 32)) == Budget("latency", 12, False)
+    assert check_budget("size=1MB", (8, 16, 32)) == Budget("size", 1e6, False)
+
+
+def test_settings_are_json_that_tells_requests_apart() -> None:
+    others = [
+        replace(REQUEST, weights=Path("weights.pth")),
+        replace(REQUEST, input_size=64),
+        replace(REQUEST, padding="same"),
+        replace(REQUEST, data="fashion-mnist"),
+        replace(REQUEST, calibration="images"),
+        replace(REQUEST, observer="kl"),
+        replace(REQUEST, budget=Budget("size", 0.5, True)),
+        replace(REQUEST, budget=Budget("size", 0.5, False)),
+        replace(REQUEST, bits=(8, 32)),
+        replace(REQUEST, episodes=119),
+        replace(REQUEST, seed=1),
+        replace(REQUEST, reward="top1"),
+    ]
+    texts = {json.dumps(request.to_json(), sort_keys=True) for request in (REQUEST, *others)}
+    assert len(texts) == 13

@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haq.cost import parse_budget
+from haq.data import load_splits
+from haq.progress import Silent
+from haq.search.final import FINALISTS
+from haq.search.request import SearchRequest
+from haq.search.run import load_subject, run_search
+from haq.store import RunFolder
+from haq.store.run_folder import read_json
+from quant.errors import BoardError, BudgetError, DataError, InputError
+from quant.evaluate import FakeQuantEvaluator, Score
+from quant.policy import Policy, uniform
+from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
+
+EPISODES = 6
+NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
+FILES = {
+    *("run.json", "policy.json", "trials.jsonl", "measurements.jsonl", "summary.json"),
+    *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
+}
+EXPORTS = {
+    *("ncnn_param", "ncnn_bin", "onnx", "ncnn_top1", "onnx_top1"),
+    *("ncnn_agreement", "onnx_agreement"),
+}
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> SearchRequest:
+    """The small network, ten images to search on and eight to test on, bits 8 and 32."""
+    folder = tmp_path_factory.mktemp("inputs")
+    return SearchRequest(
+        model="mbv2",
+        weights=write_small_weights(folder / "weights.safetensors"),
+        input_size=SMALL.input_size,
+        padding="torch",
+        data=str(write_images(folder / "images", cropped("test", 20))),
+        calibration=None,
+        observer="absmax",
+        budget=parse_budget("latency=0.9x"),
+        bits=(8, 32),
+        episodes=EPISODES,
+        seed=0,
+        reward="kl",
+    )
+
+
+def search(request: SearchRequest, path: Path, board: SimulatedBoard | None = None) -> Any:
+    return run_search(request, RunFolder(path, "mbv2"), board or SimulatedBoard(), Silent())
+
+
+@pytest.fixture(scope="module")
+def finished(
+    request_: SearchRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any], SimulatedBoard]:
+    """The folder of a search that was not interrupted, its summary and its board."""
+    path, board = tmp_path_factory.mktemp("runs") / "finished", SimulatedBoard()
+    summary = search(request_, path, board)
+    return path, summary, board
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+
+
+def same_run(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same result."""
+    names = ("policy.json", "trials.jsonl", "mbv2.ncnn.param", "mbv2.ncnn.bin", "mbv2.onnx")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_the_summary_has_exactly_its_keys(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    path, summary, _ = finished
+    assert set(summary) == {"run", "model", "best", "uniform", "exports", "episodes", "seconds"}
+    assert set(summary["best"]) == NUMBERS | {"policy"}
+    assert {k: set(row) for k, row in summary["uniform"].items()} == dict.fromkeys(
+        ("8", "16", "32"), NUMBERS
+    )
+    assert set(summary["exports"]) == EXPORTS
+    assert (summary["run"], summary["model"], summary["episodes"]) == (str(path), "mbv2", EPISODES)
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_the_folder_holds_the_run(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    path, summary, _ = finished
+    assert {file.name for file in path.iterdir()} == FILES | {"profile.json"}
+    saved = read_json(path / "summary.json")
+    assert saved.pop("details")["budget"]["ratio"] == 0.9
+    assert saved == summary
+    assert read_json(path / "policy.json") == summary["best"]["policy"]
+    assert [trial["episode"] for trial in trials(path)] == list(range(1, EPISODES + 1))
+    assert summary["best"]["size_bytes"] == (path / "mbv2.ncnn.bin").stat().st_size
+
+
+def test_the_best_keeps_the_budget_and_is_the_best_that_does(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    path, summary, board = finished
+    best = Policy.from_json(summary["best"]["policy"])
+    assert summary["best"]["latency_ratio"] == board.latency(best).ratio <= 0.9
+    within = [t for t in trials(path) if t["latency_ratio"] <= 0.9]
+    chosen = min(within, key=lambda trial: float(trial["kl"]))
+    assert chosen["policy"] == summary["best"]["policy"]
+
+
+def test_every_trial_is_what_the_board_and_the_bits_allow(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    path, _, board = finished
+    for trial in trials(path):
+        policy = Policy.from_json(trial["policy"])
+        assert policy.is_deployable
+        assert trial["latency_ratio"] == board.latency(policy).ratio
+        assert trial["cost"] <= 0.9 + 1e-12
+        assert trial["images"] == 10
+    assert trials(path)[0]["origin"] == "walk"
+    assert {trial["origin"] for trial in trials(path)[1:]} == {"ddpg"}
+
+
+def test_uniform_policies_are_measured_beside_the_best(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    _, summary, board = finished
+    best = Policy.from_json(summary["best"]["policy"])
+    final = board.calls[-1]
+    assert best.key() in final
+    for bits in (8, 16, 32):
+        policy = uniform(board.names, bits, bits)
+        assert policy.key() in final
+        assert summary["uniform"][str(bits)]["latency_ratio"] == board.latency(policy).ratio
+    assert summary["uniform"]["32"]["kl"] == 0
+
+
+def test_no_image_is_both_searched_and_tested(
+    request_: SearchRequest, finished: tuple[Path, dict[str, Any], SimulatedBoard]
+) -> None:
+    path, _, _ = finished
+    splits = load_splits(request_.data, None, SMALL.input_size)
+    assert [len(s) for s in (splits.calibration, splits.validation, splits.test)] == [2, 10, 8]
+    assert read_json(path / "summary.json")["details"]["images"] == 8
+
+
+def test_equal_seeds_give_equal_searches(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    tmp_path: Path,
+) -> None:
+    again = SimulatedBoard()
+    search(request_, tmp_path / "again", again)
+    assert same_run(finished[0], tmp_path / "again")
+    assert again.calls == finished[2].calls
+
+
+def test_other_seeds_give_other_searches(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    tmp_path: Path,
+) -> None:
+    search(replace(request_, seed=1), tmp_path / "other")
+    assert trials(tmp_path / "other")[1:] != trials(finished[0])[1:]
+
+
+@pytest.mark.parametrize("which", [0, -2, -1], ids=["probes", "episodes", "final"])
+def test_a_search_whose_board_was_lost_goes_on(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    tmp_path: Path,
+    which: int,
+) -> None:
+    lost_at = range(1, len(finished[2].calls) + 1)[which]
+    path, lost, again = tmp_path / "run", SimulatedBoard(lost_at), SimulatedBoard()
+    with pytest.raises(BoardError, match="was lost"):
+        search(request_, path, lost)
+    search(request_, path, again)
+    assert same_run(finished[0], path)
+    assert lost.calls + again.calls == finished[2].calls
+    assert lost.profiled + again.profiled == finished[2].profiled
+
+
+@pytest.mark.parametrize("stop_at", [1, 55, 60])
+def test_an_interrupted_search_goes_on(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_at: int,
+) -> None:
+    """At the first probe of a layer, at an episode, and at the final test."""
+    score = FakeQuantEvaluator.score
+    asked: list[str] = []
+
+    def interrupted(self: FakeQuantEvaluator, policies: Sequence[Policy]) -> list[Score]:
+        asked.extend(policy.key() for policy in policies)
+        if len(asked) == stop_at:
+            raise KeyboardInterrupt
+        return score(self, policies)
+
+    monkeypatch.setattr(FakeQuantEvaluator, "score", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(request_, tmp_path / "run")
+    search(request_, tmp_path / "run")
+    assert same_run(finished[0], tmp_path / "run")
+    stopped = asked.pop(stop_at - 1)
+    assert asked[stop_at - 1] == stopped
+
+
+def test_a_torn_line_is_measured_again(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    for name in ("run.json", "profile.json", "measurements.jsonl", "trials.jsonl"):
+        text = (finished[0] / name).read_bytes()
+        (path / name).write_bytes(text[:-20] if name.endswith("l") else text)
+    search(request_, path)
+    assert same_run(finished[0], path)
+
+
+def test_a_finished_search_run_again_measures_nothing(
+    request_: SearchRequest, finished: tuple[Path, dict[str, Any], SimulatedBoard]
+) -> None:
+    path, summary, _ = finished
+    before, board = content(path), SimulatedBoard()
+    again = search(request_, path, board)
+    assert board.calls == board.profiled == []
+    assert {**again, "seconds": 0} == {**summary, "seconds": 0}
+    after = content(path)
+    assert {**after, "summary.json": b""} == {**before, "summary.json": b""}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"episodes": EPISODES + 1},
+        {"bits": (8, 16, 32)},
+        {"budget": None},
+        {"reward": "top1"},
+    ],
+)
+def test_a_folder_of_another_search_is_left_alone(
+    request_: SearchRequest,
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+    change: dict[str, Any],
+) -> None:
+    path, _, _ = finished
+    before = content(path)
+    with pytest.raises(InputError, match="other settings: name another --out"):
+        search(replace(request_, **change), path)
+    assert content(path) == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "least"),
+    [
+        ("latency=0.2x", r"least reachable is about 0\.\d+x \(\d\.\d+ ms\)"),
+        ("latency=0.1ms", r"least reachable is about 0\.\d+x \(\d\.\d+ ms\)"),
+        ("size=0.1x", r"least reachable is \S+ \(0\.\d+x\)"),
+        ("bops=0.01x", r"least reachable is \S+ \(0\.06\dx\)"),
+    ],
+)
+def test_an_impossible_budget_names_the_least_and_leaves_no_folder(
+    request_: SearchRequest, tmp_path: Path, budget: str, least: str
+) -> None:
+    with pytest.raises(BudgetError, match=least) as raised:
+        search(replace(request_, budget=parse_budget(budget)), tmp_path / "runs" / "new")
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_impossible_budget_does_not_touch_a_run_that_was_there(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    impossible = replace(request_, budget=parse_budget("latency=0.2x"))
+    with pytest.raises(BoardError):
+        search(impossible, tmp_path / "run", SimulatedBoard(lost_at=1))
+    before = content(tmp_path / "run")
+    with pytest.raises(BudgetError):
+        search(impossible, tmp_path / "run")
+    assert before.items() <= content(tmp_path / "run").items()
+
+
+def test_without_a_budget_the_result_beats_float_and_uniform_8(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    summary = search(replace(request_, budget=None, episodes=2), tmp_path / "run")
+    ratio = summary["best"]["latency_ratio"]
+    assert ratio < 1
+    assert ratio <= summary["uniform"]["8"]["latency_ratio"]
+    assert not read_json(tmp_path / "run" / "summary.json")["details"]["budget"]["given"]
+
+
+def test_a_size_budget_is_kept_by_the_written_file(request_: SearchRequest, tmp_path: Path) -> None:
+    board = SimulatedBoard()
+    request = replace(request_, budget=parse_budget("size=0.6x"), episodes=3)
+    summary = search(request, tmp_path / "run", board)
+    assert summary["best"]["size_bytes"] <= 0.6 * summary["uniform"]["32"]["size_bytes"]
+    assert (tmp_path / "run" / "mbv2.ncnn.bin").stat().st_size == summary["best"]["size_bytes"]
+    assert not (tmp_path / "run" / "profile.json").exists()
+    assert summary["best"]["latency_ratio"] is not None
+    assert len(board.calls) == 1
+
+
+def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
+    request = replace(
+        request_, bits=tuple(range(2, 9)), budget=parse_budget("size=0.25x"), episodes=3
+    )
+    board, path = SimulatedBoard(), tmp_path / "run"
+    summary = search(request, path, board)
+    policy = Policy.from_json(summary["best"]["policy"])
+    names = list(policy.layers)
+    assert not policy.is_deployable
+    assert {policy[names[0]].weight, policy[names[-1]].activation} == {8}
+    assert {b for bits in policy.layers.values() for b in (bits.weight, bits.activation)} <= set(
+        range(2, 9)
+    )
+    assert (summary["best"]["latency_ratio"], summary["best"]["latency_ms"]) == (None, None)
+    assert summary["best"]["size_bytes"] <= 0.25 * summary["uniform"]["32"]["size_bytes"]
+    exports = summary["exports"]
+    assert [exports[k] for k in ("ncnn_param", "ncnn_bin", "ncnn_top1", "ncnn_agreement")] == [
+        None
+    ] * 4
+    assert exports["onnx_agreement"] >= 0.75
+    assert {file.name for file in path.iterdir()} == FILES - {
+        *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml")
+    }
+    assert board.calls == [[uniform(board.names, b, b).key() for b in (8, 16, 32)]]
+
+
+def test_images_that_do_not_fit_are_refused_before_anything_is_written(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    images = cropped("test", 20)
+    wrong = replace(images, labels=images.labels + 5)
+    data = str(write_images(tmp_path / "data", wrong))
+    with pytest.raises(DataError, match="label 14 in the data, but the network has 10 classes"):
+        search(replace(request_, data=data), tmp_path / "run")
+    with pytest.raises(DataError, match="is 16x16 pixels, the network takes 32x32"):
+        load_subject(replace(request_, input_size=32))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_board_measures_whole_batches(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    sizes = [len(call) for call in finished[2].calls]
+    assert sizes[0] > 8
+    assert all(size == 1 for size in sizes[1:-2])
+    assert sizes[-2] == EPISODES - 1
+    assert 4 <= sizes[-1] <= FINALISTS + 3

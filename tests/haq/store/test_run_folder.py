@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from haq.store import RunFolder, write_json
+from haq.store.run_folder import make_folder, read_json, write_bytes
+from quant.errors import InputError
+
+SETTINGS = {"model": "mbv2", "bits": (8, 16), "budget": None}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_names_of_the_files() -> None:
+    folder = RunFolder(Path("runs/x"), "mbv2")
+    names = [
+        *("settings", "policy", "trials", "measurements", "profile", "summary", "report"),
+        *("ncnn_param", "ncnn_bin", "metadata", "onnx"),
+    ]
+    paths: list[Path] = [getattr(folder, name) for name in names]
+    assert {path.parent for path in paths} == {Path("runs/x")}
+    assert [path.name for path in paths] == [
+        *("run.json", "policy.json", "trials.jsonl", "measurements.jsonl"),
+        *("profile.json", "summary.json", "report.html"),
+        *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
+    ]
+
+
+def test_a_new_folder_is_made_and_an_equal_run_continued(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "deep" / "run", "mbv2")
+    assert folder.open(SETTINGS) is not None
+    assert read_json(folder.settings) == {"model": "mbv2", "bits": [8, 16], "budget": None}
+    before = content(tmp_path)
+    assert folder.open(SETTINGS) is None
+    assert content(tmp_path) == before
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path, "mbv2").open(SETTINGS) is not None
+
+
+def test_other_settings_are_refused_and_nothing_changes(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "mbv2")
+    folder.open(SETTINGS)
+    before = content(tmp_path)
+    with pytest.raises(InputError, match="holds a run with other settings: name another --out"):
+        folder.open({**SETTINGS, "budget": "size=1MB"})
+    assert content(tmp_path) == before
+
+
+def test_foreign_folders_and_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(InputError, match="is no run folder: name another --out"):
+            RunFolder(path, "mbv2").open(SETTINGS)
+    with pytest.raises(InputError, match=r"notes\.txt/run cannot be made: Not a directory"):
+        RunFolder(tmp_path / "notes.txt" / "run", "mbv2").open(SETTINGS)
+    assert content(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_damaged_settings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run\.json is not readable JSON"):
+        RunFolder(tmp_path, "mbv2").open(SETTINGS)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path) == {"a": 1}
+    write_bytes(path, b'{"a": 2}')
+    assert read_json(path) == {"a": 2}
+    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file: .*absent\.json"):
+        read_json(tmp_path / "absent.json")
+
+
+def test_a_folder_that_is_there_is_fine(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()

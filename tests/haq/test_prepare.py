@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from haq.data import Images
+from haq.prepare import arithmetic_of, make_evaluator, make_subject, to_tensor
+from quant.errors import DataError
+from quant.ncnn.capabilities import Capabilities
+from quant.policy import Bits, uniform
+from tests.haq.subjects import SMALL, cropped, small_net, small_subject
+
+PLAIN = Capabilities()
+
+
+def blank(channels: int, side: int, label: int = 0) -> Images:
+    return Images(np.zeros((1, channels, side, side), np.uint8), np.array([label]))
+
+
+def test_the_traced_network_computes_as_torch() -> None:
+    images = cropped("test", 20)
+    evaluator = make_evaluator(small_subject(), images, PLAIN, "ncnn")
+    with torch.no_grad():
+        expected = small_net()(to_tensor(images)).numpy()
+    np.testing.assert_allclose(evaluator.float_logits, expected, rtol=1e-3, atol=1e-3)
+    assert evaluator.float_top1 == (expected.argmax(1) == images.labels).mean()
+
+
+def test_float_bits_leave_the_float_network() -> None:
+    evaluator = make_evaluator(small_subject(), cropped("test", 20), PLAIN, "ncnn")
+    (score,) = evaluator.score([uniform(small_subject().network.graph.layer_names, 32, 32)])
+    assert (score.kl, score.agreement, score.images) == (0, 1, 20)
+    assert score.top1 == evaluator.float_top1
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "match"),
+    [
+        (3, 16, "are 16x16 with 3 channel.*takes 16x16 with 1"),
+        (1, 32, "are 32x32 with 1 channel.*takes 16x16 with 1"),
+    ],
+)
+def test_images_of_another_shape_are_refused(channels: int, side: int, match: str) -> None:
+    subject, images = small_subject(), blank(channels, side)
+    with pytest.raises(DataError, match=match):
+        make_evaluator(subject, images, PLAIN, "ncnn")
+    with pytest.raises(DataError, match=match):
+        make_subject(SMALL, subject.network, images, "absmax")
+
+
+def test_labels_beyond_the_classes_are_refused() -> None:
+    assert make_evaluator(small_subject(), blank(1, 16, label=9), PLAIN, "ncnn")
+    with pytest.raises(DataError, match="label 10 in the data, but the network has 10 classes"):
+        make_evaluator(small_subject(), blank(1, 16, label=10), PLAIN, "ncnn")
+
+
+def test_calibration_needs_no_labels_of_the_network() -> None:
+    network = small_subject().network
+    assert make_subject(SMALL, network, blank(1, 16, label=999), "absmax").ranges.histograms
+
+
+def test_the_arithmetic_is_ncnns_where_ncnn_can_run() -> None:
+    names = ("a", "b")
+    assert arithmetic_of(uniform(names, 8, 8).replace("b", Bits(16, 16))) == "ncnn"
+    assert arithmetic_of(uniform(names, 8, 8).replace("b", Bits(8, 16))) == "simulated"
+    assert arithmetic_of(uniform(names, 4, 8)) == "simulated"
