@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from quant.evaluate import BATCH, FakeQuantEvaluator, Logits, compare, run_batches
+from quant.evaluate import FakeQuantEvaluator, Logits, compare, run_batches
 from quant.fake_quant import FakeQuantNet
-from quant.float_net import FloatNet
+from quant.float_net import BATCH, FloatNet
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import uniform
 from tests.quant.networks import case

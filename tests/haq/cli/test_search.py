@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from haq.cli._progress import Bars, make_bars
+from quant.policy import Policy
+from tests.haq.cli.program import haq
+from tests.haq.simulated_board import SimulatedBoard
+
+NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
+FILES = {
+    *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
+    *("report.html", "summary.json", "trials.jsonl", "profile.json", "measurements.jsonl"),
+    "run.json",
+}
+SHORT = ("--episodes", "2", "--bits", "8,32", "--observer", "absmax")
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> list[SimulatedBoard]:
+    """Boards to be handed out, the last one first."""
+    boards = [SimulatedBoard()]
+    monkeypatch.setattr("haq.cli._board.open_board", lambda url, key: boards.pop())
+    return boards
+
+
+def test_the_last_line_is_the_result(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    done = haq("search", "--model", "mbv2", *small, *SHORT, "--out", "runs/x", "--json")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 1
+    assert list(done.result) == [
+        *("run", "model", "best", "uniform", "exports", "episodes", "seconds")
+    ]
+    assert set(done.result["best"]) == NUMBERS | {"policy"}
+    assert list(done.result["uniform"]) == ["8", "16", "32"]
+    assert all(set(row) == NUMBERS for row in done.result["uniform"].values())
+    assert list(done.result["exports"]) == [
+        *("ncnn_param", "ncnn_bin", "onnx", "ncnn_top1", "onnx_top1"),
+        *("ncnn_agreement", "onnx_agreement"),
+    ]
+    assert (done.result["run"], done.result["episodes"]) == ("runs/x", 2)
+    assert {path.name for path in (cwd / "runs" / "x").iterdir()} == FILES
+    saved = json.loads((cwd / "runs" / "x" / "policy.json").read_text())
+    assert Policy.from_json(saved).to_json() == done.result["best"]["policy"]
+    assert "report: runs/x/report.html" in done.err
+    assert "uniform 16" in done.err
+
+
+def test_without_out_the_folder_is_named_by_model_and_time(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    done = haq("search", *small, *SHORT, "--budget", "size=0.9x")
+    assert (done.code, done.out) == (0, "")
+    (folder,) = (cwd / "runs").iterdir()
+    assert folder.name.startswith("mbv2-20")
+    assert (folder / "report.html").is_file()
+
+
+def test_a_lost_board_says_how_to_go_on(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    simulated.append(SimulatedBoard(lost_at=2))
+    arguments = ("search", *small, *SHORT, "--out", "runs/x", "--json")
+    lost = haq(*arguments)
+    assert (lost.code, lost.out) == (2, "")
+    assert lost.err.splitlines()[-1] == (
+        "haq: the device agent was lost; nothing is lost, the same command with --out runs/x goes on"
+    )
+    assert haq(*arguments).code == 0
+    assert simulated == []
+
+
+def test_a_folder_of_another_search_is_refused(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    simulated.append(SimulatedBoard(lost_at=1))
+    haq("search", *small, *SHORT, "--out", "runs/x")
+    before = {path.name: path.read_bytes() for path in (cwd / "runs" / "x").iterdir()}
+    done = haq("search", *small, *SHORT, "--out", "runs/x", "--seed", "1")
+    assert (done.code, done.out) == (2, "")
+    assert done.error == "runs/x holds a run with other settings: name another --out"
+    assert {p.name: p.read_bytes() for p in (cwd / "runs" / "x").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("latency=0.1x", "on this board: the least reachable"), ("size=0.1x", "the least reachable")],
+)
+def test_an_impossible_budget_leaves_nothing_behind(
+    budget: str, said: str, small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    done = haq("search", *small, *SHORT, "--budget", budget)
+    assert (done.code, done.out) == (2, "")
+    last = done.err.splitlines()[-1]
+    assert last.startswith("haq: a ")
+    assert said in last
+    assert "Traceback" not in done.err
+    assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights", "absent.pth"], "no such weights file: absent.pth"),
+        (["--model", "resnet"], "unknown model 'resnet'"),
+        (["--budget", "fast"], "budget 'fast' is not understood: write it like latency=0.9x"),
+        (["--budget", "latency=12"], "budget 'latency=12' is not understood"),
+        (["--bits", "8,64"], "bits '8,64' are not understood"),
+        (["--bits", "all"], "bits 'all' are not understood"),
+        (["--bits", "2-8"], "ncnn runs 8, 16 and 32 bits only"),
+        (["--bits", "2-8", "--budget", "latency=0.9x"], "ncnn runs 8, 16 and 32 bits only"),
+        (["--board", "board:8100"], "'board:8100' is not a board's address"),
+        (["--board", "http://127.0.0.1:9"], "no device agent answers at http://127.0.0.1:9"),
+        (["--data", "absent"], "no such data folder: absent"),
+        (["--data", "IMAGES"], "IMAGES/0.png is 32x32 pixels, the network takes 16x16"),
+        (["--calibration", "absent"], "no such data folder: absent"),
+    ],
+)
+def test_wrong_input_is_one_line_and_writes_nothing(
+    arguments: list[str], message: str, small: tuple[str, ...], images: Path, cwd: Path
+) -> None:
+    chosen = [a.replace("IMAGES", str(images)) for a in arguments]
+    done = haq("search", "--board", "http://127.0.0.1:9", *small, *chosen)
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith(message.replace("IMAGES", str(images)))
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_real_agent_on_this_machine(small: tuple[str, ...], cwd: Path) -> None:
+    """Everything at once, with a budget that needs few measurements."""
+    done = haq(
+        *("search", *small, "--episodes", "1", "--bits", "8,32", "--observer", "absmax"),
+        *("--budget", "size=0.8x", "--out", "run", "--json"),
+    )
+    assert done.code == 0
+    assert 0.2 < done.result["best"]["latency_ratio"] < 5
+    assert done.result["uniform"]["32"]["latency_ratio"] == pytest.approx(1, abs=0.2)
+    conditions = json.loads((cwd / "run" / "summary.json").read_text())["details"]["latency"]
+    assert conditions["best"]["conditions"]["threads"] == 1
+
+
+def test_bars_count_the_steps_of_each_stage() -> None:
+    bars = make_bars(Console(quiet=True))
+    progress = Bars(bars)
+    progress.advance()
+    progress.start("first", 3)
+    progress.advance("KL 0.1")
+    progress.start("second", 2)
+    progress.advance()
+    progress.advance()
+    assert [(t.description, t.completed, t.total) for t in bars.tasks] == [
+        ("first", 1, 1),
+        ("second", 2, 2),
+    ]
+    assert bars.tasks[0].fields["note"] == "KL 0.1"
