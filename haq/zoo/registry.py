@@ -105,6 +105,7 @@ def shape_of(state: Mapping[str, Tensor], name: str, rank: int, path: Path) -> t
     """Shape of a named tensor. Raises ModelError where it is missing or of another rank."""
     if name not in state or state[name].ndim != rank:
         raise ModelError(
-            f"{path} has no tensor '{name}' of {rank} dimensions: torchvision's key names are needed"
+            f"{path} has no tensor '{name}' of {rank} dimensions: "
+            "torchvision's key names are needed"
         )
     return tuple(state[name].shape)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def fresh_net() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(RECIPE.seed)
         return build(SMALL)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums of several threads may differ in their last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def run(folder: Path, recipe: Recipe = RECIPE, epochs: int | None = None) -> nn.Module:

@@ -62,7 +62,7 @@ def test_signs_follow_the_activations() -> None:
 
 def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     known = case("mobile")
-    monkeypatch.setattr("quant.calibrate.BATCH", 5)
+    monkeypatch.setattr("quant.float_net.BATCH", 5)
     found = calibrate(known.network, known.images, "absmax").histograms
     for name, histogram in known.ranges.histograms.items():
         assert found[name].peak == pytest.approx(histogram.peak, rel=1e-6)

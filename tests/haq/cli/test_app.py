@@ -106,7 +106,8 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     raising(ModuleNotFoundError("No module named 'onnx'", name="onnx.checker"), monkeypatch)
     done = haq("report", "run")
-    assert (done.code, done.error) == (1, "onnx.checker is not installed: pip install 'haq[search]'")
+    expected = "onnx.checker is not installed: pip install 'haq[search]'"
+    assert (done.code, done.error) == (1, expected)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def test_a_lost_board_says_how_to_go_on(
     lost = haq(*arguments)
     assert (lost.code, lost.out) == (2, "")
     assert lost.err.splitlines()[-1] == (
-        "haq: the device agent was lost; nothing is lost, the same command with --out runs/x goes on"
+        "haq: the device agent was lost; nothing is lost, "
+        "the same command with --out runs/x goes on"
     )
     assert haq(*arguments).code == 0
     assert simulated == []

@@ -69,7 +69,7 @@ def test_scores_outlive_the_process(tmp_path: Path) -> None:
 
 def test_the_order_of_the_layers_makes_no_other_policy(tmp_path: Path) -> None:
     evaluator, inner = evaluator_on(tmp_path / "journal.jsonl")
-    reversed_layers = Policy(dict(reversed(SOME[1].layers.items())))
+    reversed_layers = Policy(dict(reversed(list(SOME[1].layers.items()))))
     assert evaluator.score([SOME[1]]) == evaluator.score([reversed_layers])
     assert len(inner.asked) == 1
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import pytest
@@ -64,7 +65,7 @@ def test_same_padding_halves_to_the_ceiling(size: int) -> None:
         block.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
     with torch.no_grad():
         net(torch.zeros(1, 1, size, size))
-    for before, after in zip(sides, sides[1:], strict=False):
+    for before, after in itertools.pairwise(sides):
         assert after in (before, -(-before // 2))
     halvings = 4 if size <= 64 else 5
     assert sides[-1] == -(-size // 2**halvings)
