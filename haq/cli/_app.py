@@ -31,7 +31,7 @@ def _root() -> None:
 def main() -> None:
     """Run the program: 0 is success, 2 what the user can mend, told in one line."""
     try:
-        app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        app(args=sys.argv[1:] or ["--help"], prog_name="haq", standalone_mode=False)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in OURS:
             raise

@@ -71,7 +71,7 @@ def test_no_arguments_are_a_call_for_help() -> None:
         (["quantize"], "quantize"),
         (["evaluate", "--polices", "8"], "--polices"),
         (["evaluate", "--observer", "magic"], "magic"),
-        (["evaluate", "--input", "eight"], "eight"),
+        (["evaluate", "--input", "eight"], "integer"),
         (["evaluate", "--input", "8"], "--input"),
         (["search", "--episodes", "0"], "--episodes"),
         (["search", "--seed", "-1"], "--seed"),
@@ -100,7 +100,7 @@ def test_errors_on_purpose_are_one_line_and_two(
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     raising(KeyboardInterrupt(), monkeypatch)
     done = haq("report", "run")
-    assert (done.code, done.error) == (130, "interrupted")
+    assert (done.code, done.err.strip()) == (130, "haq: interrupted")
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
