@@ -11,7 +11,10 @@ from haq.cli.search import search
 from haq.cli.train import train
 from quant.errors import HaqError
 
+INTERRUPTED = 130
 OURS = frozenset({"haq", "env", "quant", "device_agent"})
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; typer may catch it first and return this number."""
 
 app = typer.Typer(
     name="haq",
@@ -31,7 +34,10 @@ def _root() -> None:
 def main() -> None:
     """Run the program: 0 is success, 2 what the user can mend, told in one line."""
     try:
-        app(args=sys.argv[1:] or ["--help"], prog_name="haq", standalone_mode=False)
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="haq", standalone_mode=False)
+        # Without its standalone mode typer returns the code of an interrupt instead of raising it.
+        if code == INTERRUPTED:
+            fail("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in OURS:
             raise
@@ -41,7 +47,7 @@ def main() -> None:
     except HaqError as error:
         fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", 130)
+        fail("interrupted", INTERRUPTED)
 
 
 def wording(error: typer.TyperException) -> str:

@@ -58,7 +58,7 @@ def test_help_needs_nothing_heavy() -> None:
 def test_every_command_explains_itself(command: str) -> None:
     done = haq(command, "--help")
     assert (done.code, done.err) == (0, "")
-    assert "Usage: haq " + command in done.out
+    assert f"Usage: haq {command}" in done.out
 
 
 def test_no_arguments_are_a_call_for_help() -> None:
