@@ -11,7 +11,6 @@ from haq.cli.search import search
 from haq.cli.train import train
 from quant.errors import HaqError
 
-INTERRUPTED = 130
 OURS = frozenset({"haq", "env", "quant", "device_agent"})
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer may catch it first and return this number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,6 +40,7 @@ from haq.search.target import (
     observe,
 )
 from haq.store import Journal, RunFolder, write_json
+from haq.store.run_folder import discard
 from quant.errors import BudgetError
 from quant.fake_quant import Arithmetic
 from quant.graph import Graph
@@ -86,7 +86,7 @@ def search_subject(
         target = search.find_target()
     except BudgetError:
         if made is not None:
-            shutil.rmtree(made)
+            discard(folder.path, made)
         raise
     outcomes = search.run(target)
     winner, latencies = search.rank(target, outcomes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,8 @@ class RunFolder:
     def open(self, settings: Mapping[str, Any]) -> Path | None:
         """Make the folder, or continue one with equal settings.
 
-        Returns the topmost folder that had to be made, which is what to remove where the run comes
-        to nothing, and None for a run that is continued. Raises InputError where the folder holds
+        Returns the topmost folder that had to be made, for `discard` where the run comes to
+        nothing, and None for a run that is continued. Raises InputError where the folder holds
         something else.
         """
         if self.settings.is_file():
@@ -97,6 +98,15 @@ def topmost_missing(path: Path) -> Path:
     """The highest folder on the way to `path` that does not exist; `path` itself if all do."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     return missing[-1] if missing else path
+
+
+def discard(folder: Path, topmost: Path) -> None:
+    """Remove a run's folder, and those above it up to `topmost` unless they hold something else."""
+    shutil.rmtree(folder)
+    for parent in folder.parents:
+        if not parent.is_relative_to(topmost) or any(parent.iterdir()):
+            break
+        parent.rmdir()
 
 
 def make_folder(path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from haq.store import RunFolder, write_json
-from haq.store.run_folder import make_folder, read_json, write_bytes
+from haq.store.run_folder import discard, make_folder, read_json, write_bytes
 from quant.errors import InputError
 
 SETTINGS = {"model": "mbv2", "bits": (8, 16), "budget": None}
@@ -37,6 +37,32 @@ def test_a_new_folder_is_made_and_an_equal_run_continued(tmp_path: Path) -> None
     before = content(tmp_path)
     assert folder.open(SETTINGS) is None
     assert content(tmp_path) == before
+
+
+def test_what_comes_to_nothing_leaves_nothing(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "deep" / "runs" / "a", "mbv2")
+    made = folder.open(SETTINGS)
+    assert made == tmp_path / "deep"
+    discard(folder.path, made)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_comes_to_nothing_spares_its_neighbours(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "runs" / "a", "mbv2")
+    made = folder.open(SETTINGS)
+    assert made is not None
+    RunFolder(tmp_path / "runs" / "b", "mbv2").open(SETTINGS)
+    discard(folder.path, made)
+    assert list(content(tmp_path)) == ["runs/b/run.json"]
+
+
+def test_folders_that_were_there_stay(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    folder = RunFolder(tmp_path / "mine" / "a", "mbv2")
+    made = folder.open(SETTINGS)
+    assert made == folder.path
+    discard(folder.path, made)
+    assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
