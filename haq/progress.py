@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -26,14 +26,6 @@ class Silent:
 
     def advance(self, note: str = "") -> None:
         """One step is done."""
-
-
-def track(progress: Progress, title: str, items: Sequence[T]) -> Iterator[T]:
-    """The items, each counted as a step when the next one is asked for."""
-    progress.start(title, len(items))
-    for item in items:
-        yield item
-        progress.advance()
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

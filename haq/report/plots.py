@@ -46,7 +46,7 @@ def pareto_plot(trials: Trials, summary: Mapping[str, Any], bound: float, float_
         mark(axes, best["latency_ratio"], best["kl"], "found", GOOD, "*")
     axes.axvline(bound / float_cost, color=INK, lw=0.8, ls=":", label="budget")
     axes.set_yscale("log")
-    axes.set_xlabel("latency, ratio to float" if measured else "cost, ratio to float (simulated)")
+    axes.set_xlabel("latency, ratio to float" if measured else "cost, ratio to float")
     axes.set_ylabel("KL from the float network")
     axes.legend(frameon=False, fontsize=9)
     return to_svg(figure)

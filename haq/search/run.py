@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,11 +46,14 @@ from quant.errors import BudgetError
 from quant.fake_quant import Arithmetic
 from quant.graph import Graph
 from quant.ncnn.build import float_layers
+from quant.ncnn.format import dump_bin
 from quant.policy import ENGINE_BITS, Policy, uniform
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
-PROBE_IMAGES = 500
+PROBED_IMAGES = 50_000
+"""Images run to probe all layers; the ranks of their KL are stable from 64 images a probe on."""
+LEAST_PROBE_IMAGES, MOST_PROBE_IMAGES = 64, 500
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "search": {"rel_ci": 0.02, "min_rounds": 20, "max_rounds": 40},
     "final": {"rel_ci": 0.01, "min_rounds": 40, "max_rounds": 200},
@@ -79,7 +83,8 @@ def search_subject(
     started = time.monotonic()
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
-    made = folder.open({**request.to_json(), "board": identity})
+    content = {"board": identity, "digests": digests(subject, splits)}
+    made = folder.open({**request.to_json(), **content})
     upload(subject, board)
     search = _Search(request, folder, board, progress, subject, splits)
     try:
@@ -113,6 +118,22 @@ def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:
         check_pixels(config, images)
         check_labels(config, images)
     return make_subject(config, network, splits.calibration, request.observer), splits
+
+
+def probe_images(probes: int) -> int:
+    """Images for each of so many probes, so that many widths do not take all the time."""
+    return min(max(PROBED_IMAGES // probes, LEAST_PROBE_IMAGES), MOST_PROBE_IMAGES)
+
+
+def digests(subject: Subject, splits: Splits) -> dict[str, str]:
+    """SHA-256 of weights and images: a run is not continued when a path holds something else."""
+    weights = dump_bin(float_layers(subject.network))
+    return {
+        "weights": hashlib.sha256(weights).hexdigest(),
+        "calibration": splits.calibration.digest(),
+        "validation": splits.validation.digest(),
+        "test": splits.test.digest(),
+    }
 
 
 def upload(subject: Subject, board: Board) -> None:
@@ -217,9 +238,10 @@ class _Search:
 
     def _probe(self) -> Harm:
         validation = self.splits.validation
-        some = validation.rows(0, min(PROBE_IMAGES, len(validation)) - 1)
+        probes = count_probes(self.choices)
+        some = validation.rows(0, min(probe_images(probes), len(validation)) - 1)
         evaluator = self._evaluator(some, "probe")
-        self.progress.start("harm of each layer", count_probes(self.choices))
+        self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 
     def _evaluator(self, images: Images, part: str) -> RememberedEvaluator:

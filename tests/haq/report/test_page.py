@@ -94,7 +94,7 @@ def test_the_page_says_what_the_summary_says(tmp_path: Path) -> None:
     for expected in (
         *("mbv2: bits for every layer", "4 episodes in 65 s", "found", "uniform 16"),
         *("0.9321", "2.50e-05", "0.9975", "0.810", "1,235 kB", "2000 test images"),
-        *("2 layers at 8", "1 layers at 32", "simulated", "0.9990"),
+        *("2 layers at 8", "1 layer at 32", "simulated", "0.9990"),
     ):
         assert expected in text
     assert page.tags.count("svg") == 3
@@ -114,7 +114,7 @@ def test_a_simulated_policy_is_called_so(tmp_path: Path) -> None:
     text = " ".join(read_page(write_report(write_run(tmp_path / "run", SIMULATED).path)).words)
     assert "Simulated: ncnn cannot run these bits." in text
     assert "ncnn: not possible at these bits" in text
-    assert "1 layers at W4A6" in text
+    assert "1 layer at W4A6" in text
     measured = " ".join(read_page(write_report(write_run(tmp_path / "other").path)).words)
     assert "Simulated:" not in measured
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from haq.data import load_splits
 from haq.progress import Silent
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
-from haq.search.run import load_subject, run_search
+from haq.search.run import load_subject, probe_images, run_search
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
@@ -345,6 +346,26 @@ def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
         *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml")
     }
     assert board.calls == [[uniform(board.names, b, b).key() for b in (8, 16, 32)]]
+
+
+def test_other_images_behind_the_same_path_do_not_continue_a_run(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    request = replace(request_, data=str(write_images(images, cropped("test", 20))), episodes=1)
+    search(request, tmp_path / "run")
+    before, board = content(tmp_path / "run"), SimulatedBoard()
+    shutil.rmtree(images)
+    write_images(images, cropped("validation", 20))
+    with pytest.raises(InputError, match="other settings"):
+        search(request, tmp_path / "run", board)
+    assert not board.calls
+    assert content(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(("probes", "images"), [(1, 500), (106, 471), (718, 69), (10_000, 64)])
+def test_many_probes_take_fewer_images_each(probes: int, images: int) -> None:
+    assert probe_images(probes) == images
 
 
 def test_images_that_do_not_fit_are_refused_before_anything_is_written(
