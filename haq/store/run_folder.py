@@ -85,7 +85,8 @@ class RunFolder:
         if self.settings.is_file():
             if read_json(self.settings) != json.loads(json.dumps(settings)):
                 raise InputError(
-                    f"{self.path} holds a run with other settings, weights or images: name another --out"
+                    f"{self.path} holds a run with other settings, weights or images: "
+                    "name another --out"
                 )
             return None
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):

@@ -85,7 +85,9 @@ def test_a_folder_of_another_search_is_refused(
     before = {path.name: path.read_bytes() for path in (cwd / "runs" / "x").iterdir()}
     done = haq("search", *small, *SHORT, "--out", "runs/x", "--seed", "1")
     assert (done.code, done.out) == (2, "")
-    assert done.error == "runs/x holds a run with other settings: name another --out"
+    assert done.error == (
+        "runs/x holds a run with other settings, weights or images: name another --out"
+    )
     assert {p.name: p.read_bytes() for p in (cwd / "runs" / "x").iterdir()} == before
 
 

@@ -73,7 +73,7 @@ def test_other_settings_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "mbv2")
     folder.open(SETTINGS)
     before = content(tmp_path)
-    with pytest.raises(InputError, match="holds a run with other settings: name another --out"):
+    with pytest.raises(InputError, match="other settings, weights or images: name another --out"):
         folder.open({**SETTINGS, "budget": "size=1MB"})
     assert content(tmp_path) == before
 
