@@ -19,7 +19,8 @@ WORKER = (sys.executable, "-m", "device_agent.worker")
 LOG_LINES = 3
 # On small pages the place that a network happens to get in memory moves its latency by several
 # percent for as long as it lives, and the networks loaded first come off worst: no number of rounds
-# averages that out. On huge pages equal networks agree to 1 %. Only glibc reads this.
+# averages that out. On huge pages equal networks mostly agree to 1 %, though 2 % were seen. Only
+# glibc reads this.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 

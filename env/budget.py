@@ -47,9 +47,9 @@ def walk(
 
     First every switch that saves cost and adds no harm is made. Then, while the budget is
     exceeded, the one that adds the least harm for each unit of cost saved. Where no switch saves
-    anything the model's least policy is returned. Without `harm` the harm of a switch is the number
-    of bits lost; bits gained do not make up for them. Raises BudgetError if the least policy
-    exceeds the budget.
+    anything the model's least policy is returned. Without `harm` the harm of a switch is the
+    rounding noise that it adds (`noise`); bits gained do not make up for it. Raises BudgetError if
+    the least policy exceeds the budget.
     """
     switches = Switches(choices, model, harm, ROUNDING * abs(model.cost(policy)))
     policy = take_free(policy, switches)
@@ -158,13 +158,19 @@ def take_free(policy: Policy, switches: Switches) -> Policy:
 def harm_added(
     now: Bits, options: Sequence[Bits], harm: Mapping[Bits, float] | None
 ) -> list[float]:
-    """Harm added to one layer by each option, by the estimates or else as bits lost."""
+    """Harm added to one layer by each option, by the estimates or else as `noise` added."""
     if harm is not None:
         return [harm[bits] - harm[now] for bits in options]
     return [
-        max(now.weight - bits.weight, 0) + max(now.activation - bits.activation, 0)
+        max(noise(bits.weight) - noise(now.weight), 0.0)
+        + max(noise(bits.activation) - noise(now.activation), 0.0)
         for bits in options
     ]
+
+
+def noise(bits: int) -> float:
+    """Power of rounding noise relative to 0 bits: every bit less quadruples it."""
+    return 4.0**-bits
 
 
 def least(model: CostModel, budget: float) -> Policy:

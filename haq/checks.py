@@ -6,8 +6,10 @@ from typing import Any
 
 from haq.data import Images
 from haq.export import compare_executed, run_exported_ncnn, run_exported_onnx
-from haq.prepare import Subject, arithmetic_of, make_evaluator
+from haq.prepare import Subject, arithmetic_of, to_tensor
 from haq.store.run_folder import RunFolder
+from quant.evaluate import run_batches
+from quant.fake_quant import FakeQuantNet
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Policy
 
@@ -33,8 +35,8 @@ def check_exports(
 
     Paths, top-1 and agreement by the names of KEYS; None where ncnn cannot run the policy.
     """
-    evaluator = make_evaluator(subject, images, capabilities, arithmetic_of(policy))
-    fake_quant = evaluator.logits(policy)
+    net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic_of(policy))
+    fake_quant = run_batches(lambda x: net.logits(x, policy), to_tensor(images))
     onnx = compare_executed(run_exported_onnx(folder, images), fake_quant, images)
     found: dict[str, Any] = dict.fromkeys(KEYS)
     found |= {"onnx": str(folder.onnx), "onnx_top1": onnx.top1, "onnx_agreement": onnx.agreement}

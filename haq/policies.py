@@ -15,8 +15,18 @@ def read_policy(text: str, names: Sequence[str]) -> Policy:
     """
     policy = from_short_name(text, names)
     if policy is None:
-        if not Path(text).exists():
-            raise PolicyError(f"no policy '{text}': give a file, or 8, 16, 32 or wNaM such as w4a8")
+        if not exists(Path(text)):
+            raise PolicyError(
+                f"no policy '{text:.80}': give a file, or 8, 16, 32 or wNaM such as w4a8"
+            )
         policy = Policy.from_json(read_json(Path(text)))
     policy.check_names(names)
     return policy
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; a name that nothing can have is nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

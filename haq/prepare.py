@@ -52,8 +52,7 @@ def make_evaluator(
     subject: Subject, images: Images, capabilities: Capabilities, arithmetic: Arithmetic
 ) -> FakeQuantEvaluator:
     """Evaluator on labelled images. Raises DataError where these do not fit the network."""
-    check_pixels(subject.config, images)
-    check_labels(subject.config, images)
+    check_images(subject.config, images)
     x = to_tensor(images)
     float_logits = run_batches(FloatNet(subject.network).logits, x)
     net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic)
@@ -69,6 +68,12 @@ def to_tensor(images: Images) -> Tensor:
     """Normalised images (N, C, H, W) float32, channels last."""
     x = torch.from_numpy(normalise(images.pixels))
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def check_images(config: NetConfig, images: Images) -> None:
+    """Raise DataError unless labelled images fit the network."""
+    check_pixels(config, images)
+    check_labels(config, images)
 
 
 def check_pixels(config: NetConfig, images: Images) -> None:

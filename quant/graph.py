@@ -116,18 +116,6 @@ class Graph:
             for producer in dict.fromkeys(self._producers(node))
         )
 
-    @cached_property
-    def direct_transitions(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of layers where the second reads the first's output with nothing between."""
-        by_name = {node.name: node for node in self.nodes}
-        return tuple(
-            (source, node.name)
-            for node in self.nodes
-            if node.layer is not None
-            for source in node.inputs
-            if by_name[source].layer is not None
-        )
-
     def _producers(self, node: Node) -> Iterator[str]:
         by_name = {n.name: n for n in self.nodes}
         for source in node.inputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from haq.cli._options import (
     PaddingOption,
     WeightsOption,
 )
+
+if TYPE_CHECKING:
+    from quant.ncnn.capabilities import Capabilities
 
 
 def export(
@@ -42,13 +45,12 @@ def export(
 
     The ncnn network is built for this machine, or for the kind of machine behind --board.
     """
-    from haq.board import Board
     from haq.checks import check_exports
     from haq.data import load_calibration, load_images
     from haq.export import export as write
     from haq.export import open_folder
     from haq.policies import read_policy
-    from haq.prepare import load_network, make_subject
+    from haq.prepare import check_images, load_network, make_subject
     from quant.ncnn.runtime import capabilities
 
     config, network = load_network(model, weights, input_size, padding.value)
@@ -56,7 +58,8 @@ def export(
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
-    able = capabilities() if board is None else Board(board, board_key).capabilities()
+    check_images(config, images)
+    able = capabilities() if board is None else capabilities_of(board, board_key)
     folder = open_folder(out, model)
     write(subject, chosen, able, folder)
     found = check_exports(subject, chosen, able, folder, images)
@@ -64,3 +67,11 @@ def export(
         typer.echo(f"{key}: {value}", err=as_json)
     if as_json:
         print(json.dumps(found))
+
+
+def capabilities_of(url: str, key: str | None) -> Capabilities:
+    """What the ncnn of the board behind `url` computes in 16 bits."""
+    from haq.board import Board
+
+    with Board(url, key) as board:
+        return board.capabilities()

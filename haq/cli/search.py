@@ -106,14 +106,15 @@ def search(
 @contextmanager
 def resumable(folder: RunFolder) -> Iterator[None]:
     """Tell how to go on when the board is lost or the user stops in the middle."""
+    hint = f"nothing is lost, the same command with --out {folder.path} goes on"
     try:
         yield
-    except (BoardError, KeyboardInterrupt) as error:
-        if not folder.settings.is_file():
-            raise
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        hint = f"nothing is lost, the same command with --out {folder.path} goes on"
-        raise BoardError(f"{reason}; {hint}") from None
+    except BoardError as error:
+        raise BoardError(f"{error}; {hint}" if folder.settings.is_file() else str(error)) from None
+    except KeyboardInterrupt:
+        if folder.settings.is_file():
+            typer.echo(hint, err=True)
+        raise
 
 
 def default_folder(model: str) -> Path:

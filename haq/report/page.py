@@ -26,6 +26,8 @@ def write_report(path: Path) -> Path:
     if not settings_file.is_file():
         raise InputError(f"{path} is no run folder: give the --out of a search")
     settings = read_json(settings_file)
+    if not isinstance(settings, dict) or "model" not in settings:
+        raise InputError(f"{settings_file} was not written by a search: give the --out of one")
     folder = RunFolder(path, settings["model"])
     if not folder.summary.is_file():
         raise InputError(f"{path} holds no finished search: run it again to go on with it")

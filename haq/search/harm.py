@@ -14,6 +14,9 @@ from quant.policy import Bits, Policy, uniform
 
 FLOAT = 32
 SAMPLES = 15
+PROBED_IMAGES = 50_000
+"""Images run to probe all layers; the ranks of their KL are stable from 64 images a probe on."""
+LEAST_PROBE_IMAGES, MOST_PROBE_IMAGES = 64, 500
 
 
 def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
@@ -45,6 +48,11 @@ def probed(choices: Choices, name: str) -> list[Bits]:
 def count_probes(choices: Choices) -> int:
     """Evaluations that `measure_harm` asks for."""
     return sum(len(probed(choices, name)) for name in choices.names)
+
+
+def probe_images(probes: int) -> int:
+    """Images for each of so many probes, so that many widths do not take all the time."""
+    return min(max(PROBED_IMAGES // probes, LEAST_PROBE_IMAGES), MOST_PROBE_IMAGES)
 
 
 def harm_of(bits: Bits, probes: Mapping[Bits, float]) -> float:

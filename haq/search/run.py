@@ -17,8 +17,8 @@ from haq.cost import size_cost
 from haq.data import Images, Splits, load_splits
 from haq.prepare import (
     Subject,
-    check_labels,
-    check_pixels,
+    arithmetic_of,
+    check_images,
     load_network,
     make_evaluator,
     make_subject,
@@ -26,7 +26,7 @@ from haq.prepare import (
 from haq.progress import Progress
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
 from haq.search.final import Winner, choose_measured, choose_simulated
-from haq.search.harm import count_probes, measure_harm, typical_kl
+from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import RememberedEvaluator, RememberedMeter
 from haq.search.request import SearchRequest
@@ -51,9 +51,6 @@ from quant.policy import ENGINE_BITS, Policy, uniform
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
-PROBED_IMAGES = 50_000
-"""Images run to probe all layers; the ranks of their KL are stable from 64 images a probe on."""
-LEAST_PROBE_IMAGES, MOST_PROBE_IMAGES = 64, 500
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "search": {"rel_ci": 0.02, "min_rounds": 20, "max_rounds": 40},
     "final": {"rel_ci": 0.01, "min_rounds": 40, "max_rounds": 200},
@@ -115,14 +112,8 @@ def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:
     )
     splits = load_splits(request.data, request.calibration, request.input_size)
     for images in (splits.validation, splits.test):
-        check_pixels(config, images)
-        check_labels(config, images)
+        check_images(config, images)
     return make_subject(config, network, splits.calibration, request.observer), splits
-
-
-def probe_images(probes: int) -> int:
-    """Images for each of so many probes, so that many widths do not take all the time."""
-    return min(max(PROBED_IMAGES // probes, LEAST_PROBE_IMAGES), MOST_PROBE_IMAGES)
 
 
 def digests(subject: Subject, splits: Splits) -> dict[str, str]:
@@ -185,7 +176,7 @@ class _Search:
         harm = self._probe()
         widest = {name: self.choices.alternatives(name)[-1] for name in self.choices.names}
         start = walk(Policy(widest), self.choices, target.model, target.bound, harm)
-        evaluator = self._evaluator(self.splits.validation, "validation")
+        evaluator = self._evaluator(self.splits.validation, "validation", self.arithmetic)
         typical = typical_kl(
             self.choices, target.model, target.bound, harm, np.random.default_rng(self.request.seed)
         )
@@ -211,16 +202,22 @@ class _Search:
     def rate(
         self, winner: Winner, latencies: Mapping[str, Latency]
     ) -> tuple[Rated, dict[str, Rated]]:
-        """The winner and the uniform policies on the test images."""
+        """The winner and the uniform policies on the test images.
+
+        Each in the arithmetic that would run it: beside a latency of ncnn stands ncnn's accuracy.
+        """
         uniforms = self._uniforms()
         self.progress.start("final test", 1 + len(uniforms))
-        evaluator = self._evaluator(self.splits.test, "test")
+        best = winner.outcome.policy
+        kinds = {arithmetic_of(policy) for policy in (best, *uniforms.values())}
+        evaluators = {kind: self._evaluator(self.splits.test, "test", kind) for kind in kinds}
 
         def rate(policy: Policy, latency: Latency | None) -> Rated:
-            return Rated(policy, evaluator.score([policy])[0], latency, self._size(policy))
+            score = evaluators[arithmetic_of(policy)].score([policy])[0]
+            return Rated(policy, score, latency, self._size(policy))
 
-        best = rate(winner.outcome.policy, winner.latency)
-        return best, {name: rate(policy, latencies[name]) for name, policy in uniforms.items()}
+        rated = {name: rate(policy, latencies[name]) for name, policy in uniforms.items()}
+        return rate(best, winner.latency), rated
 
     def export(self, policy: Policy) -> dict[str, Any]:
         """Write the networks, run them on the test images, and say what came out."""
@@ -240,12 +237,12 @@ class _Search:
         validation = self.splits.validation
         probes = count_probes(self.choices)
         some = validation.rows(0, min(probe_images(probes), len(validation)) - 1)
-        evaluator = self._evaluator(some, "probe")
+        evaluator = self._evaluator(some, "probe", self.arithmetic)
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 
-    def _evaluator(self, images: Images, part: str) -> RememberedEvaluator:
-        evaluator = make_evaluator(self.subject, images, self.capabilities, self.arithmetic)
+    def _evaluator(self, images: Images, part: str, arithmetic: Arithmetic) -> RememberedEvaluator:
+        evaluator = make_evaluator(self.subject, images, self.capabilities, arithmetic)
         return RememberedEvaluator(evaluator, self.journal, part, self.progress)
 
     def _size(self, policy: Policy) -> int:

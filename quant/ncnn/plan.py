@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import MASK_KEY, NcnnLayer
+from quant.ncnn.format import NcnnLayer
 
 MASK_32 = 1 | 2 | 4
 """No fp16 arithmetic, no fp16 storage, no bf16 storage."""
@@ -166,8 +166,3 @@ def without_winograd(layer: NcnnLayer) -> NcnnLayer:
     """Mask winograd on dense 3x3 stride-1 layers: in fp16 arithmetic it loses two digits."""
     dense3x3 = layer.type == "Convolution" and layer.integer(1) == 3 and layer.integer(3, 1) == 1
     return layer.with_params(p31=MASK_NO_WINOGRAD) if dense3x3 else layer
-
-
-def masked(layer: NcnnLayer) -> bool:
-    """Whether a layer is kept at float32 by its mask."""
-    return layer.integer(MASK_KEY) & MASK_32 == MASK_32

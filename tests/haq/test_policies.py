@@ -63,3 +63,8 @@ def test_other_layers_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     path.write_text(json.dumps(uniform(("stem", "other"), 8, 8).to_json()))
     refuse(str(path), PolicyError, r"2 layers missing \['middle', 'last'\], 1 unknown \['other'\]")
+
+
+def test_a_name_that_no_file_can_have_is_no_policy() -> None:
+    with pytest.raises(PolicyError, match="no policy 'aaaa"):
+        read_policy("a" * 5000, NAMES)

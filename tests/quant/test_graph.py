@@ -50,13 +50,11 @@ def test_transitions_go_through_the_add() -> None:
         ("first", "last"),
         ("second", "last"),
     )
-    assert graph.direct_transitions == (("first", "depthwise"), ("depthwise", "second"))
 
 
 def test_transitions_go_through_the_pool() -> None:
     graph = classifier_graph()
     assert graph.transitions == (("first", "last"),)
-    assert graph.direct_transitions == ()
 
 
 def test_transitions_are_named_once() -> None:
@@ -91,4 +89,3 @@ def test_hand_counted_network() -> None:
         ("project.0", "last.0.0"),
         ("last.0.0", "classifier.1"),
     )
-    assert graph.direct_transitions == graph.transitions[:3]

@@ -77,6 +77,23 @@ def test_a_lost_board_says_how_to_go_on(
     assert simulated == []
 
 
+def test_an_interrupted_search_says_how_to_go_on(
+    small: tuple[str, ...],
+    simulated: list[SimulatedBoard],
+    cwd: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    simulated.append(SimulatedBoard())
+    monkeypatch.setattr("haq.search.run.measure_harm", stop)
+    done = haq("search", *small, *SHORT, "--out", "runs/x")
+    assert done.code == 130
+    assert "nothing is lost, the same command with --out runs/x goes on" in done.err.splitlines()
+    assert done.err.splitlines()[-1] == "haq: interrupted"
+
+
 def test_a_folder_of_another_search_is_refused(
     small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
 ) -> None:

@@ -170,3 +170,9 @@ def test_formats() -> None:
     assert (share(0.93215), share(None)) == ("0.9322", "–")
     assert scientific(0.0) == "0.00e+00"
     assert kilobytes(1_234_567) == "1,235 kB"
+
+
+def test_settings_of_another_program_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"name": "theirs"}')
+    with pytest.raises(InputError, match="was not written by a search"):
+        write_report(tmp_path)

@@ -5,7 +5,15 @@ import pytest
 
 from env.actions import Choices, free_choices, tied_choices
 from env.budget import Harm
-from haq.search.harm import count_probes, harm_of, measure_harm, probed, total_harm, typical_kl
+from haq.search.harm import (
+    count_probes,
+    harm_of,
+    measure_harm,
+    probe_images,
+    probed,
+    total_harm,
+    typical_kl,
+)
 from quant.policy import Bits, Policy, uniform
 from tests.env.toys import bit_costs
 from tests.haq.search.doubles import HarmEvaluator
@@ -79,3 +87,8 @@ def test_the_typical_kl_lies_among_policies_within_the_bound() -> None:
     assert loose >= 4 / 8
     assert tight <= 2 / 8 + 2 / 2
     assert tight == typical_kl(FREE, model, 2.6, harm, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("probes", "images"), [(1, 500), (106, 471), (718, 69), (10_000, 64)])
+def test_many_probes_take_fewer_images_each(probes: int, images: int) -> None:
+    assert probe_images(probes) == images

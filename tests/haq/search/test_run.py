@@ -11,10 +11,11 @@ import pytest
 
 from haq.cost import parse_budget
 from haq.data import load_splits
+from haq.prepare import make_evaluator
 from haq.progress import Silent
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
-from haq.search.run import load_subject, probe_images, run_search
+from haq.search.run import load_subject, run_search
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
@@ -346,6 +347,13 @@ def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
         *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml")
     }
     assert board.calls == [[uniform(board.names, b, b).key() for b in (8, 16, 32)]]
+    assert summary["uniform"]["8"]["kl"] == kl_in_ncnn(request, uniform(names, 8, 8))
+
+
+def kl_in_ncnn(request: SearchRequest, policy: Policy) -> float:
+    subject, splits = load_subject(request)
+    able = SimulatedBoard().capabilities()
+    return make_evaluator(subject, splits.test, able, "ncnn").score([policy])[0].kl
 
 
 def test_other_images_behind_the_same_path_do_not_continue_a_run(
@@ -361,11 +369,6 @@ def test_other_images_behind_the_same_path_do_not_continue_a_run(
         search(request, tmp_path / "run", board)
     assert not board.calls
     assert content(tmp_path / "run") == before
-
-
-@pytest.mark.parametrize(("probes", "images"), [(1, 500), (106, 471), (718, 69), (10_000, 64)])
-def test_many_probes_take_fewer_images_each(probes: int, images: int) -> None:
-    assert probe_images(probes) == images
 
 
 def test_images_that_do_not_fit_are_refused_before_anything_is_written(

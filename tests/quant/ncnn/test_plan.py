@@ -8,8 +8,8 @@ import pytest
 
 from quant.ncnn.build import input_scales, plan_policy, structure
 from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import NcnnLayer
-from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, masked, requantized
+from quant.ncnn.format import MASK_KEY, NcnnLayer
+from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, requantized
 from tests.quant.ncnn.small_network import RANGES, bits_of, classifier_graph, residual_graph
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +23,11 @@ SAME = {**RANGES, "last": RANGES["depthwise"]}
 
 def plan(bits: dict[str, int], board: Capabilities) -> Plan:
     return plan_policy(structure(residual_graph()), bits, RANGES, board)
+
+
+def masked(layer: NcnnLayer) -> bool:
+    """Whether a layer is kept at float32 by its mask."""
+    return layer.integer(MASK_KEY) & MASK_32 == MASK_32
 
 
 def named(found: Plan, name: str) -> NcnnLayer:
