@@ -46,10 +46,17 @@ def pareto_plot(trials: Trials, summary: Mapping[str, Any], bound: float, float_
         mark(axes, best["latency_ratio"], best["kl"], "found", GOOD, "*")
     axes.axvline(bound / float_cost, color=INK, lw=0.8, ls=":", label="budget")
     axes.set_yscale("log")
-    axes.set_xlabel("latency, ratio to float" if measured else "cost, ratio to float")
+    axes.set_xlabel(cost_label(measured, summary["exports"]["ncnn_param"] is not None))
     axes.set_ylabel("KL from the float network")
     axes.legend(frameon=False, fontsize=9)
     return to_svg(figure)
+
+
+def cost_label(measured: bool, deployable: bool) -> str:
+    """Name of the horizontal axis; a cost of bits that ncnn cannot run is simulated."""
+    if measured:
+        return "latency, ratio to float"
+    return "cost, ratio to float" if deployable else "cost, ratio to float (simulated)"
 
 
 def has_latency(trials: Trials) -> bool:

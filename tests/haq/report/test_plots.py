@@ -24,7 +24,9 @@ def row(ratio: float | None) -> dict[str, Any]:
 
 
 def summary(ratio: float | None) -> dict[str, Any]:
-    return {"best": row(ratio), "uniform": {"8": row(1.1), "32": row(1.0)}}
+    param = None if ratio is None else "net.ncnn.param"
+    uniforms = {"8": row(1.1), "32": row(1.0)}
+    return {"best": row(ratio), "uniform": uniforms, "exports": {"ncnn_param": param}}
 
 
 def texts(svg: str) -> list[str]:
@@ -64,6 +66,7 @@ def test_unmeasured_trials_are_drawn_against_cost(best: float | None) -> None:
     trials = [trial(i, ratio=None) for i in (1, 2)]
     words = texts(pareto_plot(trials, summary(best), bound=80.0, float_cost=100.0))
     assert not {"found", "uniform 8", "latency, ratio to float"} & set(words)
+    assert ("cost, ratio to float (simulated)" in words) == (best is None)
 
 
 @pytest.mark.parametrize("count", [1, 2, 40])
