@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup search test lint clean
+.PHONY: setup search test test-arm check-docker lint clean
 
 ## make .venv with everything
 setup: $(INSTALLED)
@@ -22,6 +22,14 @@ search: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
+## the tests of the board's part on an emulated 64-bit Arm; as root, the first time takes minutes
+test-arm: setup
+	$(BIN)/python -m tests.arm $(ARGS)
+
+## docker/agent.Dockerfile, step by step in a root folder, for ARCH=amd64 or arm64; as root
+check-docker: setup
+	$(BIN)/python -m tests.docker $(ARCH)
+
 ## ruff, mypy and the layers
 lint: setup
 	$(BIN)/ruff check .
@@ -30,4 +38,4 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .arm .docker build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """The device agent: a web service on the board that measures ncnn latency. Imports no torch.
 
-`uvicorn device_agent:app` starts it; settings come from HAQ_AGENT_* variables.
+`haq-agent` or `uvicorn device_agent:app` starts it; settings come from HAQ_AGENT_* variables.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ def __getattr__(name: str) -> FastAPI:
     """Make `app` when it is asked for: the measuring child imports this package without it."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from device_agent.service import create_app
-    from device_agent.settings import Settings
+    from device_agent.start import make_app_for_uvicorn
 
-    globals()["app"] = created = create_app(Settings())
+    globals()["app"] = created = make_app_for_uvicorn()
     return created

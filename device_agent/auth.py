@@ -2,64 +2,83 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
+from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse
-from pydantic import SecretStr
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from device_agent.keys import Keys
+from device_agent.loopback import is_loopback
 from device_agent.problems import problem
 
 OPEN_PATHS = frozenset({"/healthz"})
+NO_KEY = (
+    "no key is set (HAQ_AGENT_KEY or HAQ_AGENT_KEYS_FILE): only this machine is served, "
+    "as localhost or 127.0.0.1"
+)
+WRONG_KEY = "the key is missing or wrong: send it as `Authorization: Bearer KEY`"
 
 
 class BearerAuth:
     """ASGI middleware: `Authorization: Bearer KEY`, or only this machine where no key is set.
 
-    A dependency of FastAPI would come too late: it runs after the body has been parsed.
+    A dependency of FastAPI would come too late: it runs after the body has been parsed. The name of
+    the key goes to `scope["state"]["key_name"]`. WebSockets are turned away: the agent has none.
     """
 
-    def __init__(self, app: ASGIApp, key: SecretStr | None) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self.app = app
-        self.key = key
+        self.keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through to the application, or refuse it."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         refusal = self.refusal(scope) if scope["type"] == "http" else None
         await (refusal or self.app)(scope, receive, send)
 
     def refusal(self, scope: Scope) -> JSONResponse | None:
         """The answer to a client that may not pass, else None."""
-        if scope["path"] in OPEN_PATHS:
+        # The path that the router goes by, so that what is open is that route and nothing else.
+        if get_route_path(scope) in OPEN_PATHS:
             return None
-        if self.key is None:
-            if is_loopback(scope):
-                return None
-            return problem(403, "no key is set (HAQ_AGENT_KEY): only this machine is served")
-        if has_key(scope, self.key):
-            return None
-        return problem(
-            401,
-            "the key is missing or wrong: send HAQ_AGENT_KEY's value as a bearer token",
-            {"WWW-Authenticate": "Bearer"},
-        )
+        if not self.keys.is_required:
+            return None if stays_here(scope) else problem(403, NO_KEY)
+        name = self.keys.name_of(presented_key(scope))
+        if name is None:
+            return problem(401, WRONG_KEY, headers={"WWW-Authenticate": "Bearer"})
+        scope.setdefault("state", {})["key_name"] = name
+        return None
 
 
-def has_key(scope: Scope, key: SecretStr) -> bool:
-    """Whether the request carries the key; takes the same time for every wrong one."""
-    scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-    same = hmac.compare_digest(given.strip().encode(), key.get_secret_value().encode())
-    return same and scheme.lower() == "bearer"
+def presented_key(scope: Scope) -> bytes:
+    """The bearer token of the request; empty where there is none, or more than one header."""
+    found = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+    if len(found) != 1:
+        return b""
+    scheme, _, key = found[0].strip().partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
 
 
-def is_loopback(scope: Scope) -> bool:
-    """Whether the client is on this machine; unknown addresses are not."""
-    host = (scope.get("client") or ("",))[0]
+def stays_here(scope: Scope) -> bool:
+    """Whether both ends of the connection are on this machine; unknown addresses are not.
+
+    A proxy, or a client that a server was told to believe, can set the client's address, but not
+    the server's. A page in a browser of this machine can call the agent by a name of its own that
+    leads here, but then the Host header has that name.
+    """
+    ends = (scope.get("client"), scope.get("server"))
+    near = all(end is not None and is_loopback(end[0]) for end in ends)
+    return near and names_this_machine(Headers(scope=scope).get("host", "localhost"))
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header, with or without a port, is a loopback address or localhost."""
     try:
-        address = ipaddress.ip_address(host)
+        name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return name == "localhost" or is_loopback(name)

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import AsyncIterable
+import sys
+import threading
+from collections import Counter
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
 from starlette.concurrency import run_in_threadpool
 
-from quant.errors import InputError
+from quant.errors import BoardError, InputError
 
 PARTIAL_PREFIX = ".partial-"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class DiskFullError(BoardError):
+    """There is no room for a file."""
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether an error says that a file cannot grow: the disk, the quota or a limit is full."""
+    return isinstance(error, OSError) and error.errno in DISK_FULL
+
+
+@dataclass(frozen=True, order=True)
+class UsedFile:
+    """A file of the store: when it was last used, in nanoseconds, and its size."""
+
+    used_ns: int
+    size_bytes: int
+    path: Path
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is still being received."""
+        return self.path.name.startswith(PARTIAL_PREFIX)
 
 
 class Files:
-    """A folder of files that are complete, or not there."""
+    """A folder of files that are complete, or not there; the ones used longest ago make room."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_bytes: int = sys.maxsize) -> None:
         self.folder = folder
+        self.max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
 
     def prepare(self) -> None:
         """Make the folder, and remove what an agent killed during an upload left behind."""
@@ -33,8 +66,11 @@ class Files:
         return self.folder / digest
 
     def has(self, digest: str) -> bool:
-        """Whether a file is there."""
-        return self.path(digest).is_file()
+        """Whether a file is there; to ask for it is to use it."""
+        with suppress(FileNotFoundError):
+            os.utime(self.path(digest))
+            return True
+        return False
 
     def read(self, digest: str) -> bytes:
         """Content of a file. Raises InputError where it is not there."""
@@ -42,8 +78,23 @@ class Files:
             raise InputError(f"no file {digest} here: upload it first")
         return self.path(digest).read_bytes()
 
+    @contextmanager
+    def held(self, *digests: str) -> Iterator[None]:
+        """Keep files from making room for others. They need not be there."""
+        with self._lock:
+            self._held.update(digests)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= Counter(digests)
+
     async def receive(self, digest: str, chunks: AsyncIterable[bytes]) -> None:
-        """Keep a body under its digest. Raises InputError, and keeps nothing, if they differ."""
+        """Keep a body under its digest.
+
+        Raises InputError if they differ and DiskFullError where there is no room, and keeps
+        nothing then.
+        """
         sha = hashlib.sha256()
         with NamedTemporaryFile(dir=self.folder, prefix=PARTIAL_PREFIX, delete=False) as partial:
             try:
@@ -52,9 +103,38 @@ class Files:
                     partial.write(chunk)
                 if sha.hexdigest() != digest:
                     raise InputError(f"the body's SHA-256 is {sha.hexdigest()}, not {digest}")
-                await run_in_threadpool(settle, partial, self.path(digest))
+                await run_in_threadpool(self._keep, partial, digest)
             finally:
                 Path(partial.name).unlink(missing_ok=True)
+
+    def _keep(self, partial: IO[bytes], digest: str) -> None:
+        """Give a received file its name, and others' room to it."""
+        with self.held(digest):
+            partial.flush()
+            self._make_room()
+            settle(partial, self.path(digest))
+
+    def _make_room(self) -> None:
+        """Remove the files used longest ago until all others, partial ones too, fit the limit."""
+        with self._lock:
+            found = used_files(self.folder)
+            excess = sum(file.size_bytes for file in found) - self.max_bytes
+            for file in found:
+                if excess > 0 and not file.is_partial and not self._held[file.path.name]:
+                    file.path.unlink(missing_ok=True)
+                    excess -= file.size_bytes
+        if excess > 0:
+            raise DiskFullError(f"files in use leave no room within {self.max_bytes} bytes")
+
+
+def used_files(folder: Path) -> list[UsedFile]:
+    """The files of a folder, the one used longest ago first."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            state = path.stat()
+            found.append(UsedFile(state.st_mtime_ns, state.st_size, path))
+    return sorted(found)
 
 
 def settle(partial: IO[bytes], path: Path) -> None:
@@ -62,3 +142,8 @@ def settle(partial: IO[bytes], path: Path) -> None:
     partial.flush()
     os.fsync(partial.fileno())
     Path(partial.name).replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,27 +1,27 @@
-"""Jobs in a child process: ncnn may crash, hang or eat memory without harm to the service."""
+"""Jobs in child processes: ncnn may crash, hang or eat memory without harm to the service."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from subprocess import PIPE, Popen
-from tempfile import TemporaryFile
-from typing import IO, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+from device_agent.child import FOLDER_PREFIX, Child, Outcome
+from device_agent.confinement import Confinement
+from device_agent.files import DiskFullError
 from quant.errors import BoardError, InputError
 
 WORKER = (sys.executable, "-m", "device_agent.worker")
 LOG_LINES = 3
-# On small pages the place that a network happens to get in memory moves its latency by several
-# percent for as long as it lives, and the networks loaded first come off worst: no number of rounds
-# averages that out. On huge pages equal networks mostly agree to 1 %, though 2 % were seen. Only
-# glibc reads this.
-HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class JobError(BoardError):
@@ -32,108 +32,127 @@ class JobTimeoutError(JobError):
     """The measuring process took too long and was killed."""
 
 
-class Jobs:
-    """Runs one measuring job at a time; others wait for their turn."""
+class StoppingError(BoardError):
+    """The agent is about to end and takes no more jobs."""
 
-    def __init__(self, timeout_s: float, command: Sequence[str] = WORKER) -> None:
+
+class Jobs:
+    """Runs jobs, each in a process of its own, whose start-up is done ahead.
+
+    After a job the next process is started and waits, since to load Python and ncnn takes longer
+    than many a job. That never happens during a job that has the machine for itself.
+    """
+
+    def __init__(
+        self,
+        timeout_s: float,
+        memory_bytes: int,
+        file_bytes: int,
+        scratch: Path,
+        command: Sequence[str] = WORKER,
+    ) -> None:
+        """`scratch` is the folder below which every process gets one of its own."""
         self.timeout_s = timeout_s
+        self.scratch = scratch
         self.command = command
+        cpu_s = math.ceil(timeout_s * (os.cpu_count() or 1)) + 1
+        self._limits = asdict(Confinement(memory_bytes, file_bytes, cpu_s))
         self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._running: set[Child] = set()
+        self._spare: Child | None = None
+        self._is_closed = False
+
+    def prepare(self) -> None:
+        """Make the folder of the processes' folders; remove what a killed agent left there."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        for leftover in self.scratch.glob(f"{FOLDER_PREFIX}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def run(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer of a job that needs the machine for itself.
+        """Answer of a job that needs the machine for itself; others wait for their turn.
 
-        Raises InputError where the job asks for something impossible, JobError where it failed.
+        Raises InputError where the job asks for something impossible, JobError where it failed,
+        DiskFullError, and StoppingError after `close`.
         """
         with self._turn:
-            return self.run_beside(job)
+            try:
+                return self._perform(job)
+            finally:
+                self._start_spare()
 
     def run_beside(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """The same without waiting for other jobs: for short ones that measure nothing."""
-        return run_child(self.command, job, self.timeout_s)
+        """The same without waiting for other jobs: for those that measure nothing."""
+        try:
+            return self._perform(job)
+        finally:
+            if self._turn.acquire(blocking=False):
+                try:
+                    self._start_spare()
+                finally:
+                    self._turn.release()
+
+    def close(self) -> None:
+        """Kill all processes; jobs that run, wait or come from now on fail with StoppingError."""
+        with self._lock:
+            self._is_closed = True
+            for child in self._running:
+                child.kill()
+            spare, self._spare = self._spare, None
+        if spare:
+            spare.close()
+
+    def _perform(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        line = json.dumps({"limits": self._limits, **job}).encode() + b"\n"
+        child = self._take_child()
+        try:
+            outcome = child.run(line, self.timeout_s)
+        finally:
+            with self._lock:
+                self._running.discard(child)
+            child.close()
+        self._require_open()
+        if outcome.is_late:
+            raise JobTimeoutError(f"the job took longer than {self.timeout_s:g} s and was stopped")
+        return read_answer(outcome)
+
+    def _take_child(self) -> Child:
+        """The spare process, or one started now if there is none or it died."""
+        with self._lock:
+            self._require_open()
+            spare, self._spare = self._spare, None
+            if spare and not spare.is_alive:
+                spare.close()
+                spare = None
+            child = spare or Child(self.command, self.scratch)
+            self._running.add(child)
+            return child
+
+    def _start_spare(self) -> None:
+        """Start the next process; without room for it now, the next job has to."""
+        with self._lock, suppress(OSError):
+            if self._spare is None and not self._is_closed:
+                self._spare = Child(self.command, self.scratch)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoppingError("the agent is stopping: try again when it is back")
 
 
-def run_child(command: Sequence[str], job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-    """Start a child, hand it the job as one line of JSON, and read its answer."""
-    # Files rather than pipes take the output: nothing has to be read while waiting, and standard
-    # input stays open as the child's sign that its parent lives.
-    with TemporaryFile() as out, TemporaryFile() as log:
-        process = Popen(
-            command, stdin=PIPE, stdout=out, stderr=log, start_new_session=True, env=child_env()
-        )
-        late = wait_or_kill(process, json.dumps(job).encode() + b"\n", timeout_s)
-        if late:
-            raise JobTimeoutError(f"the job took longer than {timeout_s:g} s and was stopped")
-        return read_answer(process.returncode, read_all(out), last_lines(read_all(log)))
-
-
-def child_env() -> dict[str, str]:
-    """The agent's environment without its key, and with huge pages unless it says otherwise."""
-    return {**HUGE_PAGES, **{k: v for k, v in os.environ.items() if k.upper() != "HAQ_AGENT_KEY"}}
-
-
-def wait_or_kill(process: Popen[bytes], line: bytes, timeout_s: float) -> bool:
-    """Feed the child and wait for its end; True if it had to be killed for its time."""
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        kill_group(process)
-
-    timer = threading.Timer(timeout_s, expire)
-    timer.start()
-    try:
-        feed(process, line)
-        process.wait()
-    finally:
-        timer.cancel()
-        kill_group(process)
-        close_input(process)
-    return expired.is_set() and process.returncode != 0
-
-
-def feed(process: Popen[bytes], line: bytes) -> None:
-    """Write the job; a child that is already dead shows in its exit status."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(line)
-        process.stdin.flush()
-
-
-def close_input(process: Popen[bytes]) -> None:
-    """Close our end of the pipe; bytes that a dead child never read do not matter."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.close()
-
-
-def kill_group(process: Popen[bytes]) -> None:
-    """Kill the child and all that it started, unless it has ended."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def read_answer(status: int, text: bytes, log: str) -> dict[str, Any]:
+def read_answer(outcome: Outcome) -> dict[str, Any]:
     """Result in the child's answer, or the error that it stands for."""
-    if status < 0:
-        name = signal.Signals(-status).name
+    log = last_lines(outcome.log)
+    if outcome.status < 0:
+        name = signal.Signals(-outcome.status).name
         raise JobError(f"the measuring process died of {name}{log}")
     try:
-        answer = json.loads(text)
+        answer = json.loads(outcome.answer)
         if "result" in answer:
             return dict(answer["result"])
         kind, detail = answer["error"], answer["detail"]
-    except (ValueError, KeyError, TypeError):
-        raise JobError(f"the measuring process ended with status {status}{log}") from None
-    raise (InputError if kind == "input" else JobError)(detail)
-
-
-def read_all(file: IO[bytes]) -> bytes:
-    """Everything written to a temporary file."""
-    file.seek(0)
-    return file.read()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise JobError(f"the measuring process ended with status {outcome.status}{log}") from None
+    raise {"input": InputError, "disk": DiskFullError}.get(kind, JobError)(detail)
 
 
 def last_lines(log: bytes) -> str:

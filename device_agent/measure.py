@@ -2,188 +2,116 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from numpy.random import Generator, default_rng
+from numpy.random import default_rng
 
+from device_agent.audit import audit
+from device_agent.blocks import Stopping, Timed, collect
+from device_agent.candidates import Candidate, Workshop
 from device_agent.conditions import conditions
+from device_agent.cooling import Cooling
+from device_agent.cores import stay_on
+from device_agent.infer import run_images
 from device_agent.networks import FloatNetwork, Shape
-from device_agent.rounds import (
-    REFERENCES,
-    Clock,
-    Run,
-    ratios,
-    reference_ms,
-    repeats_for,
-    sample_rounds,
-    warm_up,
-)
-from device_agent.statistics import Samples, Summary, summarise
-from quant.errors import BoardError
+from device_agent.outputs import Outputs, checksum
+from device_agent.rounds import REFERENCES, Run
+from device_agent.statistics import Summary
+from device_agent.timing import Timing
 from quant.graph import Floats
-from quant.ncnn.build import dump, mixed_layers
-from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import NcnnLayer
-from quant.ncnn.runtime import Engine, capabilities
+from quant.ncnn.runtime import capabilities
 
 MIN_SAMPLE_MS = 1.0
 """Shorter runs are repeated within a sample, so that the clock's resolution does not matter."""
-CHECK_EVERY = 10
-"""Rounds between two looks at the intervals."""
-LEAST_ROUNDS = 4
-"""Rounds without which no noise can be told; measured even when the time is over."""
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """When to stop: all intervals narrower than `rel_ci` (share of the ratio), or a cap."""
-
-    rel_ci: float
-    min_rounds: int
-    max_rounds: int
-    max_seconds: float
-
-    def is_reached(
-        self, rounds: int, seconds: float, summaries: Callable[[], Sequence[Summary]]
-    ) -> bool:
-        """Whether enough is known; the summaries are made only when they are looked at."""
-        if rounds >= self.max_rounds or (rounds >= LEAST_ROUNDS and seconds >= self.max_seconds):
-            return True
-        if rounds < self.min_rounds or (rounds - self.min_rounds) % CHECK_EVERY:
-            return False
-        return all(s.relative_width < self.rel_ci for s in summaries())
 
 
 def measure(
     network: FloatNetwork,
     policies: Sequence[Mapping[str, int]],
-    rel_ci: float,
-    min_rounds: int,
-    max_rounds: int,
-    max_seconds: float,
-    threads: int,
-    seed: int,
-) -> dict[str, Any]:
-    """The answer of `/v1/measure`. Raises PolicyError, and BoardError for outputs not finite."""
-    able = capabilities()
-    image = input_image(network.input_shape, seed)
-    rng = default_rng([seed, 1])
-    loaders = [
-        *(partial(float_engine, network.layers, threads) for _ in range(REFERENCES)),
-        *(
-            partial(mixed_engine, network.layers, p, network.ranges, able, threads)
-            for p in policies
-        ),
-    ]
-    engines = load_in_random_order(loaders, rng)
-    checksums = [checksum(engine.run(image)) for engine in engines]
-    clock_name, clock = choose_clock(threads)
-    stopping = Stopping(rel_ci, min_rounds, max_rounds, max_seconds)
-    runs = [partial(engine.run, image) for engine in engines]
-    samples = collect(runs, clock, stopping, rng)
-    base_ms = reference_ms(samples)
-    latencies = [
-        {**latency(summary, base_ms), "checksum": digest}
-        for summary, digest in zip(
-            summarise_ratios(samples, rng), checksums[REFERENCES:], strict=True
-        )
-    ]
-    state = conditions(threads, clock_name)
-    return {"reference_ms": base_ms, "latencies": latencies, "conditions": state}
-
-
-def input_image(shape: Shape, seed: int) -> Floats:
-    """The input that is timed: uniform in [-1, 1), float32 (channels, height, width)."""
-    return default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-
-
-def float_engine(layers: Sequence[NcnnLayer], threads: int) -> Engine:
-    """The network in float32."""
-    return Engine(*dump(layers), threads=threads)
-
-
-def mixed_engine(
-    layers: Sequence[NcnnLayer],
-    bits: Mapping[str, int],
-    ranges: Mapping[str, float],
-    able: Capabilities,
-    threads: int,
-) -> Engine:
-    """The network at the bits of a policy; 16-bit types are on only where a layer has them."""
-    files = dump(mixed_layers(layers, bits, ranges, able))
-    return Engine(*files, bits16=able.bits16 if 16 in bits.values() else "none", threads=threads)
-
-
-def load_in_random_order(loaders: Sequence[Callable[[], Engine]], rng: Generator) -> list[Engine]:
-    """Engines in the order of their loaders.
-
-    Networks loaded first tend to lie worst in memory; always loading the reference first would
-    make every ratio too small.
-    """
-    loaded = {index: loaders[index]() for index in map(int, rng.permutation(len(loaders)))}
-    return [loaded[index] for index in range(len(loaders))]
-
-
-def checksum(output: Floats) -> str:
-    """SHA-256 of an output. Raises BoardError where a number in it is not finite."""
-    if not np.isfinite(output).all():
-        raise BoardError("the network's output is not finite")
-    return hashlib.sha256(np.ascontiguousarray(output).tobytes()).hexdigest()
-
-
-def choose_clock(threads: int) -> tuple[str, Clock]:
-    """CPU time of this thread where it does all the work, since other processes hardly shift it;
-    wall time for several threads."""
-    if threads == 1:
-        return "thread_cpu", time.thread_time_ns
-    return "wall", time.perf_counter_ns
-
-
-def collect(
-    runs: Sequence[Run],
-    clock: Clock,
     stopping: Stopping,
-    rng: Generator,
-    wall: Callable[[], float] = time.monotonic,
-) -> Samples:
-    """Milliseconds (rounds, runs) of interleaved rounds; the references come first."""
-    gc.disable()
-    try:
-        warm_up(runs[0], clock)
-        repeats = [repeats_for(run, clock, MIN_SAMPLE_MS) for run in runs]
-        rows: list[Samples] = []
-        start = wall()
-        for done, row in zip(count(1), sample_rounds(runs, repeats, clock, rng)):
-            rows.append(row)
-            look = partial(summarise_ratios, np.array(rows), rng)
-            if stopping.is_reached(done, wall() - start, look):
-                break
-        return np.array(rows)
-    finally:
-        gc.enable()
+    timing: Timing,
+    audited: bool = False,
+) -> dict[str, Any]:
+    """The answer of `/v1/measure` but for what the cache adds.
+
+    Raises InputError for cores that are not there, PolicyError, and BoardError for outputs that are
+    not finite, or not those of the evaluation while timing.
+    """
+    stay_on(timing.cores)
+    clock_name, _ = timing.choose_clock()
+    before = conditions(timing.threads, clock_name)
+    with TemporaryDirectory() as folder:
+        workshop = Workshop(Path(folder), capabilities(), timing.threads)
+        candidates = build(network, policies, workshop)
+        timed, outputs = time_candidates(candidates, network.input_shape, stopping, timing)
+        audits = [
+            audit(candidates[index], network.input_shape, timing, outputs, index)
+            if audited
+            else None
+            for index in range(REFERENCES, len(candidates))
+        ]
+    after = conditions(timing.threads, clock_name)
+    shared = {"conditions_before": before, "conditions": after}
+    summaries = timed.summaries(default_rng(timing.seed))
+    rows = zip(summaries, outputs.expected[REFERENCES:], audits, strict=True)
+    latencies = [
+        {**latency(summary, timed), **shared, "checksum": checksum(output), "audit": found}
+        for summary, output, found in rows
+    ]
+    return {"latencies": latencies, "timed_s": timed.seconds}
 
 
-def summarise_ratios(samples: Samples, rng: Generator) -> list[Summary]:
-    """Summaries of every network's ratios to the reference."""
-    return [summarise(column, rng) for column in ratios(samples).T]
+def build(
+    network: FloatNetwork, policies: Sequence[Mapping[str, int]], workshop: Workshop
+) -> list[Candidate]:
+    """The float network, as often as it is a reference, and that of every policy."""
+    mixed = [workshop.mixed(network.layers, policy, network.ranges) for policy in policies]
+    return [workshop.float32(network.layers)] * REFERENCES + mixed
 
 
-def latency(summary: Summary, base_ms: float) -> dict[str, Any]:
-    """A latency of the answer; milliseconds are ratios times the reference's, `base_ms`."""
+def time_candidates(
+    candidates: Sequence[Candidate], shape: Shape, stopping: Stopping, timing: Timing
+) -> tuple[Timed, Outputs]:
+    """Time networks, the references first, and compare their outputs with those of an evaluation.
+
+    Raises BoardError where they differ or are not finite.
+    """
+    image = timing.image(shape)
+    outputs = Outputs([run_images(candidate, image[None])[0] for candidate in candidates])
+    timed = collect(
+        [partial(load_run, candidate, image) for candidate in candidates],
+        timing.choose_clock()[1],
+        stopping,
+        default_rng([timing.seed, 1]),
+        MIN_SAMPLE_MS,
+        settle=Cooling(timing.cool_to_c).wait,
+        inspect=outputs.inspect,
+    )
+    outputs.require_equal()
+    return timed, outputs
+
+
+def load_run(candidate: Candidate, image: Floats) -> Run:
+    """A loaded network on its input; the first run, which allocates memory, is behind it."""
+    run = partial(candidate.load().run, image)
+    run()
+    return run
+
+
+def latency(summary: Summary, timed: Timed) -> dict[str, Any]:
+    """The numbers of a latency; milliseconds are ratios times the reference's."""
     return {
         "ratio": summary.median,
         "ratio_low": summary.low,
         "ratio_high": summary.high,
-        "latency_ms": summary.median * base_ms,
-        "mad_ms": summary.mad * base_ms,
+        "latency_ms": summary.median * timed.reference_ms,
+        "mad_ms": summary.mad * timed.reference_ms,
         "rounds": summary.count,
+        "voided": timed.voided,
         "noise": summary.noise,
+        "reference_ms": timed.reference_ms,
     }

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import numpy as np
-
-from device_agent.files import PARTIAL_PREFIX, Files, settle
-from quant.errors import FormatError, InputError
-from quant.ncnn.build import INPUT_BLOB, OUTPUT_BLOB
-from quant.ncnn.format import MASK_KEY, WEIGHTED, NcnnLayer, load_bin, parse_param
+from device_agent.files import PARTIAL_PREFIX, Files, settle, used_files
+from device_agent.validate import read_network
+from quant.errors import InputError
+from quant.ncnn.format import NcnnLayer
 
 Shape = tuple[int, int, int]
-PLAIN = ("Input", "Split", "BinaryOp", "Pooling", "ReLU", "Clip", "Flatten", "Dropout", "Softmax")
-ALLOWED_TYPES = frozenset({*WEIGHTED, *PLAIN})
+MAX_NETWORKS = 4096
+"""Registrations that are remembered; each takes some kilobytes."""
 
 
 class UnknownNetworkError(InputError):
-    """No network is registered under this id."""
+    """No network is registered under this id, or its files made room for others."""
 
 
 @dataclass(frozen=True)
@@ -53,90 +54,76 @@ class FloatNetwork:
 
 
 class Networks:
-    """The registered networks of a data folder."""
+    """The registered networks of a data folder; their files take `max_store_bytes` at most."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.files = Files(data_dir / "files")
+    def __init__(self, data_dir: Path, max_store_bytes: int = sys.maxsize) -> None:
+        self.files = Files(data_dir / "files", max_store_bytes)
         self.folder = data_dir / "networks"
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Make the folders, and remove what a killed agent left behind."""
         self.files.prepare()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(f"{PARTIAL_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
 
     def register(self, record: Record) -> str:
         """Check and remember a network; equal ones get the same id.
 
         Raises InputError or FormatError with the cause.
         """
-        self.build(record)
+        with self.files.held(record.param, record.bin):
+            self.build(record)
         text = record.to_text().encode()
         identity = hashlib.sha256(text).hexdigest()
-        with NamedTemporaryFile(dir=self.folder, prefix=PARTIAL_PREFIX, delete=False) as partial:
-            partial.write(text)
-            settle(partial, self.folder / identity)
+        keep(text, self.folder / identity)
+        for forgotten in used_files(self.folder)[:-MAX_NETWORKS]:
+            forgotten.path.unlink(missing_ok=True)
         return identity
 
     def require(self, identity: str) -> None:
-        """Raise UnknownNetworkError unless the network is registered."""
-        if not (self.folder / identity).is_file():
-            raise UnknownNetworkError(f"no network {identity} here: register it first")
+        """Raise UnknownNetworkError unless the network is registered and its files are there."""
+        self.find(identity)
+
+    def find(self, identity: str) -> Record:
+        """What was registered; to ask for it is to use it. Raises UnknownNetworkError."""
+        path = self.folder / identity
+        try:
+            os.utime(path)
+            found = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise UnknownNetworkError(f"no network {identity} here: register it first") from None
+        record = Record(**{**found, "input_shape": tuple(found["input_shape"])})
+        if not (self.files.has(record.param) and self.files.has(record.bin)):
+            raise UnknownNetworkError(
+                f"the files of network {identity} made room for others: upload it again"
+            )
+        return record
+
+    @contextmanager
+    def held(self, identity: str) -> Iterator[None]:
+        """Keep a network's files from making room for others. Raises UnknownNetworkError."""
+        record = self.find(identity)
+        with self.files.held(record.param, record.bin):
+            self.find(identity)
+            yield
 
     def load(self, identity: str) -> FloatNetwork:
         """A registered network."""
-        self.require(identity)
-        found = json.loads((self.folder / identity).read_bytes())
-        return self.build(Record(**{**found, "input_shape": tuple(found["input_shape"])}))
+        return self.build(self.find(identity))
 
     def build(self, record: Record) -> FloatNetwork:
-        """The checked network of a record."""
+        """The checked network of a record. Raises InputError or FormatError with the cause."""
+        param, weights = self.files.read(record.param), self.files.read(record.bin)
+        layers = read_network(param, weights, record.ranges, record.input_shape)
+        return FloatNetwork(tuple(layers), record.ranges, record.input_shape)
+
+
+def keep(text: bytes, path: Path) -> None:
+    """Write a file that is complete or not there."""
+    with NamedTemporaryFile(dir=path.parent, prefix=PARTIAL_PREFIX, delete=False) as partial:
         try:
-            text = self.files.read(record.param).decode()
-        except UnicodeDecodeError:
-            raise FormatError("the .param is not text") from None
-        layers = parse_param(text)
-        check_structure(layers)
-        loaded = load_bin(layers, self.files.read(record.bin))
-        check_weights(loaded)
-        check_ranges(loaded, record.ranges)
-        return FloatNetwork(tuple(loaded), record.ranges, record.input_shape)
-
-
-def check_structure(layers: Sequence[NcnnLayer]) -> None:
-    """Raise FormatError for a layer type, a name or an end that cannot be measured."""
-    foreign = sorted({layer.type for layer in layers} - ALLOWED_TYPES)
-    if foreign:
-        raise FormatError(f"layer type {foreign[0]} is not supported")
-    if any(MASK_KEY in layer.params for layer in layers):
-        raise FormatError("the network has masks (31=): register it without, they are planned here")
-    if len({layer.name for layer in layers}) != len(layers):
-        raise FormatError("two layers have the same name")
-    inputs = [layer.outputs for layer in layers if layer.type == "Input"]
-    if inputs != [(INPUT_BLOB,)]:
-        raise FormatError(f"the network needs exactly one Input, giving blob {INPUT_BLOB}")
-    if sum(OUTPUT_BLOB in layer.outputs for layer in layers) != 1:
-        raise FormatError(f"the network needs exactly one layer that gives blob {OUTPUT_BLOB}")
-
-
-def check_weights(layers: Sequence[NcnnLayer]) -> None:
-    """Raise FormatError unless all weights and biases are float and finite."""
-    for layer in layers:
-        if layer.payload is None:
-            continue
-        if layer.payload.weight is None:
-            raise FormatError(f"layer {layer.name} is already int8: register the float network")
-        bias = layer.payload.bias
-        if not np.isfinite(layer.payload.weight).all() or (
-            bias is not None and not np.isfinite(bias).all()
-        ):
-            raise FormatError(f"layer {layer.name} has weights that are not finite")
-
-
-def check_ranges(layers: Sequence[NcnnLayer], ranges: Mapping[str, float]) -> None:
-    """Raise InputError for a range of an unknown layer or one that is not finite and positive."""
-    unknown = sorted(set(ranges) - {layer.name for layer in layers if layer.is_weighted})
-    if unknown:
-        raise InputError(f"there is a range for {unknown[0]}, but no such weighted layer")
-    for name, threshold in ranges.items():
-        if not (np.isfinite(threshold) and threshold > 0):
-            raise InputError(f"the range of {name} is {threshold}, it must be finite and positive")
+            partial.write(text)
+            settle(partial, path)
+        finally:
+            Path(partial.name).unlink(missing_ok=True)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import gc
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, product
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.random import default_rng
 
-from device_agent.measure import choose_clock, float_engine, input_image, mixed_engine
+from device_agent.blocks import Stopping, collect
+from device_agent.candidates import Workshop
+from device_agent.conditions import conditions
+from device_agent.cooling import Cooling
+from device_agent.cores import stay_on
+from device_agent.measure import load_run
 from device_agent.networks import FloatNetwork
-from device_agent.rounds import (
-    REFERENCES,
-    Run,
-    ratios,
-    reference_ms,
-    repeats_for,
-    sample_rounds,
-    warm_up,
-)
-from device_agent.statistics import Samples
-from quant.errors import PolicyError
+from device_agent.prediction import FLOAT
+from device_agent.profile_check import check_table
+from device_agent.rounds import REFERENCES, ratios
+from device_agent.timing import Timing
+from quant.errors import InputError, PolicyError
 from quant.graph import Floats
 from quant.ncnn.build import INPUT_BLOB, OUTPUT_BLOB
 from quant.ncnn.format import NcnnLayer
@@ -32,6 +33,8 @@ from quant.ncnn.runtime import Engine, capabilities
 
 MIN_SAMPLE_MS = 0.3
 """Single layers take microseconds: they are repeated within a sample until it lasts this long."""
+ALL_ROUNDS = 0.0
+"""No interval is this narrow: a table takes all of its rounds."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,37 @@ def profile(
     layers: Sequence[str] | None,
     bits: Sequence[int],
     rounds: int,
-    seed: int,
+    checks: int,
+    timing: Timing,
 ) -> dict[str, Any]:
-    """The answer of `/v1/profile`. Raises PolicyError for an unknown layer or a missing range."""
+    """The answer of `/v1/profile` but for what the cache adds.
+
+    `checks` random policies are measured beside the table's prediction. Raises PolicyError for an
+    unknown layer or a missing range, InputError for cores that are not there or for checks of a
+    table that cannot predict.
+    """
     wanted = chosen_layers(network.layers, layers)
+    if checks and (layers is not None or FLOAT not in bits):
+        raise InputError("only a table of all layers that has 32 bits can be checked")
+    stay_on(timing.cores)
     singles = [piece for layer in wanted for piece in single_pieces(layer, bits)]
     pairs = [piece for layer in wanted for piece in pair_pieces(network.layers, layer, bits)]
-    times, base_ms = time_pieces(network, [empty_piece(), *singles, *pairs], rounds, seed)
-    overhead_ms, *times = times
+    with TemporaryDirectory() as folder:
+        workshop = Workshop(Path(folder), capabilities(), timing.threads)
+        pieces = [empty_piece(), *singles, *pairs]
+        times, base_ms = time_pieces(network, pieces, workshop, rounds, timing)
+        overhead_ms, *times = times
+        table = {
+            "reference_ms": base_ms,
+            "overhead_ms": overhead_ms,
+            "layers": layer_table(singles, times[: len(singles)]),
+            "pairs": pair_table(pairs, times[len(singles) :]),
+        }
+        check = check_table(network, table, bits, checks, workshop, timing) if checks else None
     return {
-        "reference_ms": base_ms,
-        "overhead_ms": overhead_ms,
-        "layers": layer_table(singles, times[: len(singles)]),
-        "pairs": pair_table(pairs, times[len(singles) :]),
+        **table,
+        "check": check,
+        "conditions": conditions(timing.threads, timing.choose_clock()[0]),
     }
 
 
@@ -136,39 +157,37 @@ def split_with_other_readers(split: NcnnLayer, kept: str) -> tuple[NcnnLayer, ..
 
 
 def time_pieces(
-    network: FloatNetwork, pieces: Sequence[Piece], rounds: int, seed: int
+    network: FloatNetwork,
+    pieces: Sequence[Piece],
+    workshop: Workshop,
+    rounds: int,
+    timing: Timing,
 ) -> tuple[list[float], float]:
     """Milliseconds of each piece, and of the whole float network in the same rounds."""
-    references = [float_engine(network.layers, threads=1) for _ in range(REFERENCES)]
-    image = input_image(network.input_shape, seed)
-    inputs = source_blobs(references[0], image, {piece.source for piece in pieces})
-    able = capabilities()
-    engines = [mixed_engine(p.layers, p.bits, network.ranges, able, threads=1) for p in pieces]
-    runs = [partial(engine.run, image) for engine in references]
-    runs += [partial(e.run, inputs[p.source]) for e, p in zip(engines, pieces, strict=True)]
-    samples = time_runs(runs, rounds, seed)
-    base_ms = reference_ms(samples)
-    return [float(ratio * base_ms) for ratio in np.median(ratios(samples), axis=0)], base_ms
+    whole = workshop.float32(network.layers)
+    image = timing.image(network.input_shape)
+    inputs = source_blobs(whole.load(), image, {piece.source for piece in pieces})
+    loads = [partial(load_run, whole, image)] * REFERENCES
+    loads += [
+        partial(load_run, workshop.mixed(p.layers, p.bits, network.ranges), inputs[p.source])
+        for p in pieces
+    ]
+    timed = collect(
+        loads,
+        timing.choose_clock()[1],
+        Stopping(ALL_ROUNDS, rounds, rounds, math.inf),
+        default_rng([timing.seed, 1]),
+        MIN_SAMPLE_MS,
+        settle=Cooling(timing.cool_to_c).wait,
+    )
+    medians = np.median(ratios(timed.samples[timed.steady]), axis=(0, 1))
+    return [float(ratio * timed.reference_ms) for ratio in medians], timed.reference_ms
 
 
 def source_blobs(whole: Engine, image: Floats, names: set[str]) -> dict[str, Floats]:
     """Blobs that the pieces read, as the whole float network computes them."""
     inner = sorted(names - {INPUT_BLOB})
     return {INPUT_BLOB: image, **whole.blobs(image, inner)}
-
-
-def time_runs(runs: Sequence[Run], rounds: int, seed: int) -> Samples:
-    """Milliseconds (rounds, runs) of thread CPU time."""
-    clock = choose_clock(threads=1)[1]
-    gc.disable()
-    try:
-        warm_up(runs[0], clock)
-        repeats = [repeats_for(run, clock, MIN_SAMPLE_MS) for run in runs]
-        return np.array(
-            list(islice(sample_rounds(runs, repeats, clock, default_rng([seed, 1])), rounds))
-        )
-    finally:
-        gc.enable()
 
 
 def layer_table(pieces: Sequence[Piece], times: Sequence[float]) -> dict[str, dict[str, float]]:

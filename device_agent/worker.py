@@ -1,29 +1,29 @@
 """The measuring child: `python -m device_agent.worker`.
 
 One JSON job on the first line of standard input, one JSON answer on standard output:
-`{"result": {...}}`, or `{"error": "input" | "failure", "detail": "..."}`.
+`{"result": {...}}`, or `{"error": "input" | "disk" | "failure", "detail": "..."}`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 from typing import Any
 
-from device_agent.device import describe
+from device_agent.confinement import Confinement
+from device_agent.files import is_disk_full
 from device_agent.lifeline import exit_when_stdin_closes
-from device_agent.measure import measure
-from device_agent.networks import Networks
-from device_agent.profile import profile
+from device_agent.tasks import perform_task
 from quant.errors import HaqError, InputError
 
 
 def main() -> None:
-    """Read the job, do it, answer."""
+    """Wait for the job, do it, answer; leave if the parent goes before it gave one."""
     line = sys.stdin.buffer.readline()
+    if not line:
+        return
     exit_when_stdin_closes()
     out = os.dup(1)
     os.dup2(2, 1)  # what native code prints must not mix with the answer
@@ -35,32 +35,17 @@ def main() -> None:
 def perform(job: dict[str, Any]) -> dict[str, Any]:
     """The answer to a job; failures are answers too."""
     try:
-        limit_memory(job["memory_bytes"])
-        return {"result": result(job["task"], job.get("data_dir", ""), job.get("arguments", {}))}
+        Confinement(**job["limits"]).apply()
+        data_dir, arguments = Path(job.get("data_dir", "")), job.get("arguments", {})
+        return {"result": perform_task(job["task"], data_dir, arguments)}
     except InputError as error:
         return {"error": "input", "detail": str(error)}
     except HaqError as error:
         return {"error": "failure", "detail": str(error)}
     except Exception as error:
         # Whatever goes wrong with a foreign network must reach the client as a cause.
-        return {"error": "failure", "detail": f"{type(error).__name__}: {error}"}
-
-
-def limit_memory(limit_bytes: int) -> None:
-    """Let allocations beyond the limit fail in this process."""
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    soft = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def result(task: str, data_dir: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Do one task: describe, measure or profile."""
-    if task == "describe":
-        return describe()
-    network = Networks(Path(data_dir)).load(arguments.pop("network"))
-    if task == "measure":
-        return measure(network, **arguments)
-    return profile(network, **arguments)
+        kind = "disk" if is_disk_full(error) else "failure"
+        return {"error": kind, "detail": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":

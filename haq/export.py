@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,8 @@ def run_exported_ncnn(
         param, weights = folder.ncnn_param.read_text(), folder.ncnn_bin.read_bytes()
     else:
         param, weights = dump(ncnn_layers(subject, policy, here))
-    bits16 = bits16_of(policy, here)
-    return run_parallel(lambda: Engine(param, weights, bits16), normalise(images.pixels))
+    engine = partial(Engine.from_memory, param, weights, bits16_of(policy, here))
+    return run_parallel(engine, normalise(images.pixels))
 
 
 def run_parallel(make_engine: Callable[[], Engine], images: Floats) -> Floats:

@@ -27,7 +27,14 @@ LOG_LINES = 5
 
 @contextmanager
 def local_agent() -> Iterator[Board]:
-    """Start a device agent on this machine, give its board, and stop it.
+    """Start a device agent on this machine, give its board, and stop it; see `running_agent`."""
+    with running_agent() as (url, key), Board(url, key) as board:
+        yield board
+
+
+@contextmanager
+def running_agent() -> Iterator[tuple[str, str]]:
+    """URL and key of a device agent that runs on this machine as long as the context lasts.
 
     The agent ends with this process even if that is killed, since it watches its standard input;
     only its temporary folder then stays behind. Raises BoardError if it does not come up.
@@ -37,8 +44,7 @@ def local_agent() -> Iterator[Board]:
         process = start(url, key, Path(folder))
         try:
             wait_until_up(url, process, Path(folder) / "log")
-            with Board(url, key) as board:
-                yield board
+            yield url, key
         finally:
             stop(process)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from haq.board import AnyBoard
 from haq.data import Images, normalise
 from haq.zoo import NetConfig, load
 from haq.zoo.mobilenet_v2 import Padding
@@ -17,6 +18,7 @@ from quant.evaluate import FakeQuantEvaluator, run_batches
 from quant.fake_quant import Arithmetic, FakeQuantNet
 from quant.float_net import FloatNet
 from quant.graph import Network
+from quant.ncnn.build import float_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.observers import Method
 from quant.policy import Policy
@@ -57,6 +59,13 @@ def make_evaluator(
     float_logits = run_batches(FloatNet(subject.network).logits, x)
     net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic)
     return FakeQuantEvaluator(net, x, images.labels, float_logits)
+
+
+def upload(subject: Subject, board: AnyBoard) -> None:
+    """Give the float network and its ranges to a board. Raises BoardError."""
+    config = subject.config
+    shape = config.channels, config.input_size, config.input_size
+    board.upload(float_layers(subject.network), subject.ranges.engine_thresholds(), shape)
 
 
 def arithmetic_of(policy: Policy) -> Arithmetic:

@@ -17,6 +17,9 @@ class Progress(Protocol):
     def advance(self, note: str = "") -> None:
         """One step of the current stage is done; `note` says what came of it."""
 
+    def note(self, text: str) -> None:
+        """Say something that is no step, such as what is waited for; from any thread."""
+
 
 class Silent:
     """Shows nothing."""
@@ -26,6 +29,9 @@ class Silent:
 
     def advance(self, note: str = "") -> None:
         """One step is done."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -6,7 +6,11 @@ HaqError
 │   ├── ModelError      unknown network, unusable weights, unsupported layer
 │   ├── PolicyError     a policy that does not fit the network or the engine
 │   └── BudgetError     a budget that cannot be met
-├── BoardError          the device agent is absent, refuses, or failed to measure
+├── BoardError          the device agent failed to measure
+│   ├── BoardLostError      it does not answer, or stopped in the middle: trying again may help
+│   ├── BoardBusyError      others have the board, or have taken it over
+│   ├── BoardRefusedError   the key, the certificate or the address is not accepted
+│   └── BoardInvalidError   it was asked for something that it cannot do
 └── FormatError         an ncnn file that is not what it claims to be
 """
 
@@ -36,7 +40,23 @@ class BudgetError(InputError):
 
 
 class BoardError(HaqError):
-    """The device agent is absent, refuses, or failed to measure."""
+    """The device agent failed to measure."""
+
+
+class BoardLostError(BoardError):
+    """The device agent does not answer, or stopped in the middle: trying again may help."""
+
+
+class BoardBusyError(BoardError):
+    """Others have the board, or have taken it over."""
+
+
+class BoardRefusedError(BoardError):
+    """The key, the certificate or the address is not accepted."""
+
+
+class BoardInvalidError(BoardError):
+    """The device agent was asked for something that it cannot do."""
 
 
 class FormatError(HaqError):

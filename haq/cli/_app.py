@@ -4,8 +4,10 @@ import sys
 
 import typer
 
+from haq.cli import boards
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
+from haq.cli.profile import profile
 from haq.cli.report import report
 from haq.cli.search import search
 from haq.cli.train import train
@@ -21,8 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, evaluate, export, report, train):
+for command in (search, evaluate, profile, export, report, train):
     app.command()(command)
+app.add_typer(boards.app)
 
 
 @app.callback()

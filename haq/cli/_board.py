@@ -1,17 +1,65 @@
-"""The board that a command talks to."""
+"""The boards that a command talks to."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from haq.board import Board
+    from haq.board import Board, Fleet
+
+Tell = Callable[[str], None]
 
 
-def open_board(url: str | None, key: str | None) -> AbstractContextManager[Board]:
-    """The agent at `url`, or one started on this machine for as long as the context lasts."""
-    from haq.board import Board
+def silent(text: str) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def open_board(
+    board: str | None, key: str | None, ca: Path | None = None, tell: Tell = silent
+) -> Iterator[Board]:
+    """The board of a listed name or a URL, or an agent on this machine for as long as it is open.
+
+    `tell` hears what is waited for. Raises InputError.
+    """
     from haq.local_board import local_agent
 
-    return local_agent() if url is None else Board(url, key)
+    with local_agent() if board is None else connect(board, key, ca, tell) as found:
+        yield found
+
+
+@contextmanager
+def open_boards(
+    boards: Sequence[str], key: str | None, ca: Path | None = None, tell: Tell = silent
+) -> Iterator[Board | Fleet]:
+    """As `open_board`, but several boards share the work. Raises InputError."""
+    from haq.board import Fleet
+
+    if len(boards) < 2:
+        with open_board(next(iter(boards), None), key, ca, tell) as board:
+            yield board
+    else:
+        with Fleet([connect(board, key, ca, tell) for board in boards], tell) as fleet:
+            yield fleet
+
+
+def connect(board: str, key: str | None, ca: Path | None, tell: Tell) -> Board:
+    """The client of one board: as the list has it, or at a URL. Raises InputError."""
+    from haq import boards
+    from haq.board import Board
+
+    silence_retries()
+    if re.fullmatch(boards.NAME, board):
+        return boards.find(boards.load(boards.list_file()), board).open(key, tell)
+    return Board(board, key, ca=ca, tell=tell)
+
+
+def silence_retries() -> None:
+    """Further attempts are logged by default, on standard output, which belongs to the result."""
+    import stamina.instrumentation
+
+    stamina.instrumentation.set_on_retry_hooks([])

@@ -52,11 +52,36 @@ CalibrationOption = Annotated[
 ObserverOption = Annotated[Observer, typer.Option("--observer", help="How ranges are found.")]
 BoardOption = Annotated[
     str | None,
-    typer.Option("--board", help="Device agent: http://HOST:PORT [default: start one here]."),
+    typer.Option(
+        "--board",
+        help="Device agent: a name of `haq boards` or http://HOST:PORT [default: start one here].",
+    ),
+]
+BoardsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--board",
+        help="Device agent: a name of `haq boards` or http://HOST:PORT; give several boards of one "
+        "kind to share the measurements [default: start one here].",
+    ),
 ]
 KeyOption = Annotated[
     str | None,
     typer.Option("--board-key", envvar="HAQ_AGENT_KEY", help="The agent's key."),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--board-ca",
+        envvar="HAQ_BOARD_CA",
+        help="PEM file of the authority that signed the agent's certificate.",
+    ),
+]
+PatienceOption = Annotated[
+    float,
+    typer.Option(
+        "--patience", min=0, help="Minutes to wait for a lost board to come back; 0: stop at once."
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON line on standard output.")

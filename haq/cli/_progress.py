@@ -43,6 +43,10 @@ class Lines:
     def advance(self, note: str = "") -> None:
         """One step is done."""
 
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        say(self._console, text)
+
 
 class Bars:
     """A bar for each stage, with the time spent and the time left."""
@@ -62,6 +66,15 @@ class Bars:
         """One step of the current stage is done."""
         if self._stage is not None:
             self._bars.update(self._stage, advance=1, note=note)
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        say(self._bars.console, text)
+
+
+def say(console: Console, text: str) -> None:
+    """Print text as it is: it may hold what an agent wrote."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def make_bars(console: Console) -> Progress:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from haq.cli._options import (
+    BoardOption,
     CalibrationOption,
+    CaOption,
     DataOption,
     InputOption,
     JsonOption,
+    KeyOption,
     ModelOption,
     Observer,
     ObserverOption,
@@ -21,6 +27,19 @@ from haq.cli._options import (
     PaddingOption,
     WeightsOption,
 )
+from quant.errors import InputError
+
+if TYPE_CHECKING:
+    from haq.data import Images
+    from haq.prepare import Subject
+    from haq.search.memory import Evaluator
+
+
+class Where(str, Enum):
+    """Who computes."""
+
+    here = "here"
+    board = "board"
 
 
 class Arithmetic(str, Enum):
@@ -46,23 +65,35 @@ def evaluate(
         Arithmetic,
         typer.Option(help="ncnn: signed 8 bits; simulated: unsigned behind ReLU; auto: by bits."),
     ] = Arithmetic.auto,
+    on: Annotated[
+        Where,
+        typer.Option(help="here: by fake quantization; board: by the ncnn of a device agent."),
+    ] = Where.here,
+    board: BoardOption = None,
+    board_key: KeyOption = None,
+    board_ca: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a policy by fake quantization, as the deployed engine computes."""
+    """Score a policy by fake quantization, as the engine computes, or on the board itself."""
     from haq.data import load_calibration, load_images
     from haq.policies import read_policy
-    from haq.prepare import arithmetic_of, load_network, make_evaluator, make_subject
-    from quant.ncnn.runtime import capabilities
+    from haq.prepare import arithmetic_of, load_network, make_subject
 
+    if board is not None and on is Where.here:
+        raise InputError("--board is only asked with --on board")
     start = time.monotonic()
     config, network = load_network(model, weights, input_size, padding.value)
     chosen = read_policy(policy, network.graph.layer_names)
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
-    kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
-    evaluator = make_evaluator(subject, images, capabilities(), kind)
-    score = evaluator.score([chosen])[0]
+    if on is Where.board:
+        evaluating = on_board(subject, images, board, board_key, board_ca)
+    else:
+        kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
+        evaluating = by_simulation(subject, images, kind)
+    with evaluating as (evaluator, how):
+        score = evaluator.score([chosen])[0]
     result = {
         "top1": score.top1,
         "float_top1": evaluator.float_top1,
@@ -73,8 +104,31 @@ def evaluate(
     }
     typer.echo(
         f"top-1 {score.top1:.4f} (float {evaluator.float_top1:.4f})  KL {score.kl:.3e}  "
-        f"agreement {score.agreement:.4f}  {score.images} images, {kind} arithmetic",
+        f"agreement {score.agreement:.4f}  {score.images} images, {how}",
         err=as_json,
     )
     if as_json:
         print(json.dumps(result))
+
+
+@contextmanager
+def on_board(
+    subject: Subject, images: Images, board: str | None, key: str | None, ca: Path | None
+) -> Iterator[tuple[Evaluator, str]]:
+    """An evaluator by the ncnn of a board, and how it computes in words."""
+    from haq.board_evaluator import BoardEvaluator
+    from haq.cli._board import open_board
+
+    with open_board(board, key, ca) as device:
+        yield BoardEvaluator(subject, images, device), f"ncnn on {device.describe().cpu}"
+
+
+@contextmanager
+def by_simulation(
+    subject: Subject, images: Images, kind: Literal["ncnn", "simulated"]
+) -> Iterator[tuple[Evaluator, str]]:
+    """An evaluator by fake quantization, and how it computes in words."""
+    from haq.prepare import make_evaluator
+    from quant.ncnn.runtime import capabilities
+
+    yield make_evaluator(subject, images, capabilities(), kind), f"{kind} arithmetic"

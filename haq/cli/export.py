@@ -11,6 +11,7 @@ import typer
 from haq.cli._options import (
     BoardOption,
     CalibrationOption,
+    CaOption,
     DataOption,
     InputOption,
     JsonOption,
@@ -39,6 +40,7 @@ def export(
     observer: ObserverOption = Observer.auto,
     board: BoardOption = None,
     board_key: KeyOption = None,
+    board_ca: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write ncnn and ONNX networks of a policy, run both, and say how well they agree.
@@ -59,7 +61,7 @@ def export(
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
     check_images(config, images)
-    able = capabilities() if board is None else capabilities_of(board, board_key)
+    able = capabilities() if board is None else capabilities_of(board, board_key, board_ca)
     folder = open_folder(out, model)
     write(subject, chosen, able, folder)
     found = check_exports(subject, chosen, able, folder, images)
@@ -69,9 +71,9 @@ def export(
         print(json.dumps(found))
 
 
-def capabilities_of(url: str, key: str | None) -> Capabilities:
-    """What the ncnn of the board behind `url` computes in 16 bits."""
-    from haq.board import Board
+def capabilities_of(board: str, key: str | None, ca: Path | None) -> Capabilities:
+    """What the ncnn of a board computes in 16 bits."""
+    from haq.cli._board import open_board
 
-    with Board(url, key) as board:
-        return board.capabilities()
+    with open_board(board, key, ca) as opened:
+        return opened.capabilities()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from haq.cli._options import (
-    BoardOption,
+    BoardsOption,
     CalibrationOption,
+    CaOption,
     DataOption,
     InputOption,
     JsonOption,
@@ -24,6 +25,7 @@ from haq.cli._options import (
     ObserverOption,
     Padding,
     PaddingOption,
+    PatienceOption,
     WeightsOption,
 )
 from quant.errors import BoardError
@@ -62,8 +64,10 @@ def search(
     reward: Annotated[
         Reward, typer.Option(help="kl: minus the divergence from float; top1: as in HAQ.")
     ] = Reward.kl,
-    board: BoardOption = None,
+    board: BoardsOption = None,
     board_key: KeyOption = None,
+    board_ca: CaOption = None,
+    patience: PatienceOption = 30,
     out: Annotated[
         Path | None,
         typer.Option(help="Run folder; name an unfinished one to go on [default: runs/...]."),
@@ -71,9 +75,10 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search the bits of every layer within a budget, measured on a board."""
-    from haq.cli._board import open_board
+    from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
     from haq.report import write_report
+    from haq.search.pause import PatientBoard
     from haq.search.request import SearchRequest, check_budget, parse_bits
     from haq.search.run import load_subject, search_subject
     from haq.store import RunFolder
@@ -95,8 +100,15 @@ def search(
     )
     folder = RunFolder(out or default_folder(model), model)
     subject, splits = load_subject(request)
-    with open_board(board, board_key) as device, show_progress() as progress, resumable(folder):
-        summary = search_subject(request, subject, splits, folder, device, progress)
+    # An agent that was started here is not started again by anybody.
+    patience_s = 60 * patience if board else 0
+    with (
+        show_progress() as progress,
+        open_boards(board or [], board_key, board_ca, progress.note) as device,
+        resumable(folder),
+    ):
+        patient = PatientBoard(device, patience_s, progress.note)
+        summary = search_subject(request, subject, splits, folder, patient, progress)
     write_report(folder.path)
     print_summary(summary, folder.report)
     if as_json:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from device_agent.prediction import Term, effects
 from env.actions import Choices
 from quant.policy import Bits, Policy
 
-FLOAT = 32
 OWN_ERROR = 0.3
 """Relative standard deviation of a term's own error; isolated layers are off by about this."""
 COMMON_ERROR = 0.3
@@ -30,9 +30,6 @@ LEAST_NOISE = 0.003
 """Standard deviation of a measured ratio, at best."""
 
 Vector = NDArray[np.float64]
-LayerTerm = tuple[str, int]
-PairTerm = tuple[str, str, int, int]
-Term = LayerTerm | PairTerm
 
 
 @dataclass(frozen=True)
@@ -48,22 +45,9 @@ def make_prior(
     pairs: Mapping[tuple[str, str], Mapping[tuple[int, int], float]],
     reference_ms: float,
 ) -> Prior:
-    """Prior from isolated milliseconds by layer and bits, and of producer-consumer networks.
-
-    A pair's effect is what its two-layer network deviates from the sum of its layers, relative to
-    the same deviation in float: constant overheads cancel.
-    """
-    effects: dict[Term, float] = {}
-    for name, times in layers.items():
-        effects.update({(name, b): t - times[FLOAT] for b, t in times.items() if b != FLOAT})
-    for (producer, consumer), table in pairs.items():
-        first, second = layers[producer], layers[consumer]
-        base = table[FLOAT, FLOAT] - first[FLOAT] - second[FLOAT]
-        for (a, b), together in table.items():
-            if (a, b) != (FLOAT, FLOAT):
-                effects[producer, consumer, a, b] = together - first[a] - second[b] - base
-    values = np.array(list(effects.values()), dtype=np.float64) / reference_ms
-    return Prior(tuple(effects), values)
+    """Prior from isolated milliseconds by layer and bits, and of producer-consumer networks."""
+    found = effects(layers, pairs, reference_ms)
+    return Prior(tuple(found), np.array(list(found.values()), dtype=np.float64))
 
 
 class LatencyCost:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from haq.board import Board, Latency
+from haq.board import AnyBoard, Latency
 from haq.progress import Progress
 from haq.store.journal import Journal
 from quant.evaluate import Score
@@ -72,7 +72,7 @@ class RememberedMeter:
     """A board that measures a policy once for each purpose."""
 
     def __init__(
-        self, board: Board, journal: Journal, limits: Mapping[str, Mapping[str, Any]]
+        self, board: AnyBoard, journal: Journal, limits: Mapping[str, Mapping[str, Any]]
     ) -> None:
         """`limits` are the arguments of `Board.measure` by purpose."""
         self._board, self._journal, self._limits = board, journal, limits

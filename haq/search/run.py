@@ -11,7 +11,7 @@ import numpy as np
 
 from env.budget import Harm, walk
 from haq import export
-from haq.board import Board, Latency
+from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
 from haq.cost import size_cost
 from haq.data import Images, Splits, load_splits
@@ -22,6 +22,7 @@ from haq.prepare import (
     load_network,
     make_evaluator,
     make_subject,
+    upload,
 )
 from haq.progress import Progress
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
@@ -51,14 +52,15 @@ from quant.policy import ENGINE_BITS, Policy, uniform
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
+FINAL = {"rel_ci": 0.01, "min_rounds": 40, "max_rounds": 400}
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "search": {"rel_ci": 0.02, "min_rounds": 20, "max_rounds": 40},
-    "final": {"rel_ci": 0.01, "min_rounds": 40, "max_rounds": 200},
+    "final": {**FINAL, "together": True, "fresh": True},
 }
 
 
 def run_search(
-    request: SearchRequest, folder: RunFolder, board: Board, progress: Progress
+    request: SearchRequest, folder: RunFolder, board: AnyBoard, progress: Progress
 ) -> dict[str, Any]:
     """Load what the request names, then search; see `search_subject`. Raises InputError."""
     return search_subject(request, *load_subject(request), folder, board, progress)
@@ -69,7 +71,7 @@ def search_subject(
     subject: Subject,
     splits: Splits,
     folder: RunFolder,
-    board: Board,
+    board: AnyBoard,
     progress: Progress,
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
@@ -127,13 +129,6 @@ def digests(subject: Subject, splits: Splits) -> dict[str, str]:
     }
 
 
-def upload(subject: Subject, board: Board) -> None:
-    """Give the float network and its ranges to the board."""
-    config = subject.config
-    shape = config.channels, config.input_size, config.input_size
-    board.upload(float_layers(subject.network), subject.ranges.engine_thresholds(), shape)
-
-
 class _Search:
     """The stages of one search; what several of them share is kept here."""
 
@@ -141,7 +136,7 @@ class _Search:
         self,
         request: SearchRequest,
         folder: RunFolder,
-        board: Board,
+        board: AnyBoard,
         progress: Progress,
         subject: Subject,
         splits: Splits,

@@ -10,7 +10,7 @@ import numpy as np
 
 from env.actions import Choices
 from env.budget import CostModel
-from haq.board import Board, Latency, Profile, read_profile
+from haq.board import AnyBoard, Latency, Profile, profile_to_json, read_profile
 from haq.cost import Budget, LatencyCost, bops_cost, size_cost
 from haq.cost.budget import Kind
 from haq.cost.latency import make_prior
@@ -136,11 +136,11 @@ def deviation(latency: Latency) -> float:
 
 
 def load_or_measure_profile(
-    board: Board, names: Sequence[str], folder: RunFolder, progress: Progress
+    board: AnyBoard, names: Sequence[str], folder: RunFolder, progress: Progress
 ) -> Profile:
     """The board's latency table: from the run folder if it is there, else measured and kept."""
     if folder.profile.is_file():
-        return profile_from_json(read_json(folder.profile))
+        return read_profile(read_json(folder.profile))
     parts = []
     progress.start("latency of each layer", len(names))
     for some in chunks(names, PROFILE_CHUNK):
@@ -164,24 +164,6 @@ def merge_profiles(parts: Sequence[Profile]) -> Profile:
         for pair, table in part.pairs.items():
             pairs[pair] = {bits: ms * factor for bits, ms in table.items()}
     return Profile(layers, pairs, reference_ms, median(part.overhead_ms for part in parts))
-
-
-def profile_to_json(profile: Profile) -> dict[str, object]:
-    """The table as JSON, as the agent writes it."""
-    return {
-        "reference_ms": profile.reference_ms,
-        "overhead_ms": profile.overhead_ms,
-        "layers": {n: {str(b): ms for b, ms in t.items()} for n, t in profile.layers.items()},
-        "pairs": [
-            {"producer": a, "consumer": b, "ms": {f"{p},{q}": ms for (p, q), ms in t.items()}}
-            for (a, b), t in profile.pairs.items()
-        ],
-    }
-
-
-def profile_from_json(data: object) -> Profile:
-    """Inverse of `profile_to_json`."""
-    return read_profile(data)
 
 
 def make_latency_cost(choices: Choices, profile: Profile) -> LatencyCost:

@@ -8,6 +8,8 @@ int8 the weight scales, the input scale and, where the output is requantized, th
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,10 @@ ARRAY_KEY = 23300
 MASK_KEY = 31
 INT8_TERM_KEY = 8
 REQUANTIZE_TERM = 100
+MAX_DIGITS = 32
+"""Characters of a number; ncnn itself reads 15."""
+INTEGER = re.compile(r"[+-]?[0-9]+")
+FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 Value = int | float | tuple[int | float, ...]
 
@@ -129,7 +135,7 @@ def parse_param(text: str) -> list[NcnnLayer]:
     layers = [parse_line(line) for line in lines[2:]]
     blobs = {blob for layer in layers for blob in layer.outputs}
     if lines[1].split() != [str(len(layers)), str(len(blobs))]:
-        raise FormatError(f".param announces '{lines[1]}', holds {len(layers)} {len(blobs)}")
+        raise FormatError(f".param announces '{lines[1][:80]}', holds {len(layers)} {len(blobs)}")
     return layers
 
 
@@ -137,10 +143,10 @@ def parse_line(line: str) -> NcnnLayer:
     """One layer from its line."""
     try:
         type_, name, n_in, n_out, *rest = line.split()
-        inputs, outputs = int(n_in), int(n_out)
+        inputs, outputs = parse_integer(n_in), parse_integer(n_out)
         if inputs < 0 or outputs < 0 or inputs + outputs > len(rest):
             raise ValueError("wrong number of blobs")
-        params = dict(parse_param_word(word) for word in rest[inputs + outputs :])
+        params = parse_params(rest[inputs + outputs :])
     except ValueError as error:
         raise FormatError(f"unreadable .param line '{line[:80]}': {error}") from None
     return NcnnLayer(
@@ -148,21 +154,42 @@ def parse_line(line: str) -> NcnnLayer:
     )
 
 
+def parse_params(words: Sequence[str]) -> dict[int, Value]:
+    """Parameters by key, each given once; raises ValueError."""
+    params = dict(parse_param_word(word) for word in words)
+    if len(params) != len(words):
+        raise ValueError("a parameter is given twice")
+    return params
+
+
 def parse_param_word(word: str) -> tuple[int, Value]:
     """`key=value`; raises ValueError."""
-    key_text, value = word.split("=", 1)
-    key = int(key_text)
+    key_text, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"'{word[:20]}' is not key=value")
+    key = parse_integer(key_text)
     if key > -ARRAY_KEY:
         return key, parse_number(value)
     count, *items = value.split(",")
-    if int(count) != len(items):
+    if parse_integer(count) != len(items):
         raise ValueError(f"array of {count} holds {len(items)}")
     return -key - ARRAY_KEY, tuple(parse_number(item) for item in items)
 
 
 def parse_number(text: str) -> int | float:
-    """An integer, or a float when written like one."""
-    return float(text) if any(c in text.lower() for c in ".einf") else int(text)
+    """An integer, or a float when written like one; finite. Raises ValueError."""
+    if not any(c in text for c in ".eE"):
+        return parse_integer(text)
+    if len(text) > MAX_DIGITS or not FLOAT.fullmatch(text) or math.isinf(float(text)):
+        raise ValueError(f"'{text[:20]}' is not a number")
+    return float(text)
+
+
+def parse_integer(text: str) -> int:
+    """An integer in plain digits, without Python's underscores and other scripts."""
+    if len(text) > MAX_DIGITS or not INTEGER.fullmatch(text):
+        raise ValueError(f"'{text[:20]}' is not a whole number")
+    return int(text)
 
 
 def dump_bin(layers: Sequence[NcnnLayer]) -> bytes:

@@ -15,6 +15,7 @@ from quant.ncnn.format import NcnnLayer
 
 MASK_32 = 1 | 2 | 4
 """No fp16 arithmetic, no fp16 storage, no bf16 storage."""
+MASK_NO_FP16_ARITHMETIC = 1
 MASK_NO_WINOGRAD = 64
 CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 
@@ -113,7 +114,8 @@ def place(
         blob_bits.update(
             dict.fromkeys(layer.outputs, output_bits(layer, bits, capabilities, fused))
         )
-        return [without_winograd(layer) if capabilities.bits16 == "fp16" else layer]
+        is_fp16 = capabilities.bits16 == "fp16" and bits.get(layer.name) == 16
+        return [without_bad_kernels(layer) if is_fp16 else layer]
     casts, inputs = cast_inputs(layer, capabilities, blob_bits)
     width = 8 if layer.name in fused else 32
     blob_bits.update(dict.fromkeys(layer.outputs, width))
@@ -162,7 +164,15 @@ def cast_inputs(
     return casts, tuple(inputs)
 
 
-def without_winograd(layer: NcnnLayer) -> NcnnLayer:
-    """Mask winograd on dense 3x3 stride-1 layers: in fp16 arithmetic it loses two digits."""
-    dense3x3 = layer.type == "Convolution" and layer.integer(1) == 3 and layer.integer(3, 1) == 1
-    return layer.with_params(p31=MASK_NO_WINOGRAD) if dense3x3 else layer
+def without_bad_kernels(layer: NcnnLayer) -> NcnnLayer:
+    """Mask what goes wrong in fp16 arithmetic.
+
+    Winograd, on dense 3x3 stride-1 layers, loses two digits. Depthwise 3x3 layers of stride 2 read
+    a wrong row in some columns (ncnn 1.0.20261020); with fp16 storage alone they are right.
+    """
+    kernel, stride = layer.integer(1), layer.integer(3, 1)
+    if layer.type == "Convolution" and (kernel, stride) == (3, 1):
+        return layer.with_params(p31=MASK_NO_WINOGRAD)
+    if layer.type == "ConvolutionDepthWise" and (kernel, stride) == (3, 2):
+        return layer.with_params(p31=MASK_NO_FP16_ARITHMETIC)
+    return layer

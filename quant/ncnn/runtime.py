@@ -39,12 +39,12 @@ def supports(layer_type: str, bits16: Bits16) -> bool:
 
 
 class Engine:
-    """A loaded network. Not to be shared between threads; runs are deterministic."""
+    """A loaded network. Runs are deterministic, also when several threads run it at once."""
 
     def __init__(
-        self, param: str, weights: bytes, bits16: Bits16 = "none", threads: int = 1
+        self, param_file: Path, bin_file: Path, bits16: Bits16 = "none", threads: int = 1
     ) -> None:
-        """Load from memory by way of files, since only file loading checks lengths.
+        """Load from files, since only then ncnn checks lengths.
 
         `bits16` switches the 16-bit types on that unmasked layers may use. Raises FormatError.
         """
@@ -55,14 +55,18 @@ class Engine:
         option.use_bf16_storage = bits16 == "bf16"
         option.use_fp16_packed = option.use_fp16_storage = bits16 == "fp16"
         option.use_fp16_arithmetic = bits16 == "fp16"
+        if self._net.load_param(str(param_file)) != 0:
+            raise FormatError("ncnn cannot load the .param")
+        if self._net.load_model(str(bin_file)) != 0:
+            raise FormatError("ncnn cannot load the .bin")
+
+    @classmethod
+    def from_memory(
+        cls, param: str, weights: bytes, bits16: Bits16 = "none", threads: int = 1
+    ) -> Engine:
+        """The same by way of temporary files."""
         with TemporaryDirectory() as folder:
-            param_file, bin_file = Path(folder) / "net.param", Path(folder) / "net.bin"
-            param_file.write_text(param)
-            bin_file.write_bytes(weights)
-            if self._net.load_param(str(param_file)) != 0:
-                raise FormatError("ncnn cannot load the .param")
-            if self._net.load_model(str(bin_file)) != 0:
-                raise FormatError("ncnn cannot load the .bin")
+            return cls(*write_files(Path(folder), param, weights), bits16, threads)
 
     def run(self, image: Floats) -> Floats:
         """Logits (classes,) of one normalised image (C, H, W). Raises FormatError on failure."""
@@ -95,3 +99,11 @@ class Engine:
         if code != 0 or mat.empty():
             raise FormatError(f"ncnn failed to compute blob {name} (code {code})")
         return int(mat.elemsize * 8 // mat.elempack)
+
+
+def write_files(folder: Path, param: str, weights: bytes, name: str = "net") -> tuple[Path, Path]:
+    """Write a network as `NAME.param` and `NAME.bin`; their paths."""
+    param_file, bin_file = folder / f"{name}.param", folder / f"{name}.bin"
+    param_file.write_text(param)
+    bin_file.write_bytes(weights)
+    return param_file, bin_file

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from device_agent import networks as networks_module
+from device_agent.files import DiskFullError, used_files
 from device_agent.networks import Networks, UnknownNetworkError
 from device_agent.settings import Settings
+from device_agent.wiring import numbered
 from quant.ncnn.build import dump, mixed_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import NcnnLayer, Payload
 from tests.device_agent.conftest import put, register
 from tests.device_agent.small_network import RANGES, SHAPE, everywhere, small_layers
+from tests.device_agent.test_files import receive
 
 Change = Callable[[NcnnLayer], NcnnLayer]
 
@@ -49,13 +53,47 @@ def test_equal_networks_have_equal_ids_and_load_again(
     assert first == again
     assert register(client, small_layers(), (3, 24, 24)) != first
     found = Networks(settings.data_dir).load(first)
-    assert dump(found.layers) == dump(small_layers())
+    assert dump(found.layers) == dump(numbered(small_layers()))
     assert (found.ranges, found.input_shape) == (RANGES, SHAPE)
 
 
 def test_unknown_ids_are_told_apart(settings: Settings) -> None:
-    with pytest.raises(UnknownNetworkError, match="register it first"):
-        Networks(settings.data_dir).load("0" * 64)
+    for ask in (Networks.load, Networks.require, Networks.find):
+        with pytest.raises(UnknownNetworkError, match="register it first"):
+            ask(Networks(settings.data_dir), "0" * 64)
+    with pytest.raises(UnknownNetworkError), Networks(settings.data_dir).held("0" * 64):
+        pass
+
+
+def test_a_network_in_use_keeps_its_files(client: TestClient, settings: Settings) -> None:
+    identity = register(client, small_layers())
+    networks = Networks(settings.data_dir, max_store_bytes=1)
+    record = networks.find(identity)
+    with networks.held(identity), pytest.raises(DiskFullError):
+        receive(networks.files, b"more")
+    assert networks.find(identity) == record
+    receive(networks.files, b"m")
+    with pytest.raises(UnknownNetworkError, match="made room for others: upload it again"):
+        networks.require(identity)
+
+
+def test_only_so_many_networks_are_remembered(
+    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks_module, "MAX_NETWORKS", 2)
+    first, second, third = (register(client, small_layers(), (3, n, n)) for n in (16, 17, 18))
+    folder = settings.data_dir / "networks"
+    assert {file.path.name for file in used_files(folder)} == {second, third}
+    assert register(client, small_layers()) == first
+    assert {file.path.name for file in used_files(folder)} == {third, first}
+
+
+def test_leftovers_of_a_killed_registration_go_at_the_next_start(settings: Settings) -> None:
+    leftover = settings.data_dir / "networks" / ".partial-abc"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_text("half")
+    Networks(settings.data_dir).prepare()
+    assert not leftover.exists()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +106,9 @@ def test_unknown_ids_are_told_apart(settings: Settings) -> None:
         (on("head", lambda layer: replace(layer, outputs=("x",))), "blob out0"),
         (on("stem", with_nan), "stem has weights that are not finite"),
         (on("head", with_infinite_bias), "head has weights that are not finite"),
+        (on("stem", lambda layer: layer.with_params(p3=0)), "parameter 3 (stride) is 0"),
+        (on("stem", lambda layer: layer.with_params(p7=2)), "no parameter 7"),
+        (on("sum", lambda layer: replace(layer, inputs=("stem_copy0", "stem"))), "read before"),
         (mixed_layers(small_layers(), everywhere(8), RANGES, Capabilities()), "already int8"),
     ],
 )
@@ -87,6 +128,9 @@ def test_networks_that_cannot_be_measured_are_refused(
         ({"ranges": {"stem": 0.0}}, "greater than 0"),
         ({"input_shape": [3, 16]}, "input_shape"),
         ({"input_shape": [3, 16, 0]}, "input_shape"),
+        ({"input_shape": [1, 16, 16]}, "stem has 432 weights, but 16 outputs from 1 input"),
+        ({"input_shape": [3, 8192, 8192]}, "numbers in its output"),
+        ({"ranges": {"stem": 1e300}}, "range of stem"),
         ({"param": "0" * 64}, "upload it first"),
         ({"surprise": 1}, "surprise"),
     ],

@@ -1,9 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from device_agent.networks import FloatNetwork
 from device_agent.profile import pair_pieces, producer_of, profile, single_pieces
-from quant.errors import PolicyError
+from device_agent.timing import Timing
+from quant.errors import InputError, PolicyError
 from quant.ncnn.build import dump, mixed_layers
 from quant.ncnn.format import INT8_TERM_KEY
 from quant.ncnn.runtime import Engine, capabilities
@@ -52,30 +55,38 @@ def test_pieces_compute_what_the_whole_network_computes_there() -> None:
     image = np.random.default_rng(0).uniform(-1, 1, SHAPE).astype(np.float32)
     blob = LAYERS["pointwise"].outputs[0]
     inputs = {name: LAYERS[name].inputs[0] for name in ("depthwise", "pointwise")}
-    whole = Engine(*dump(layers)).blobs(image, [blob, "stem"])
+    whole = Engine.from_memory(*dump(layers)).blobs(image, [blob, "stem"])
     (pair,) = pair_pieces(layers, LAYERS["pointwise"], [32])
     assert pair.source == inputs["depthwise"]
-    found = Engine(*dump(pair.layers)).run(whole["stem"])
+    found = Engine.from_memory(*dump(pair.layers)).run(whole["stem"])
     np.testing.assert_allclose(found, whole[blob], rtol=1e-5, atol=1e-5)
     (single,) = single_pieces(LAYERS["stem"], [32])
-    found = Engine(*dump(single.layers)).run(image)
+    found = Engine.from_memory(*dump(single.layers)).run(image)
     np.testing.assert_allclose(found, whole["stem"], rtol=1e-5, atol=1e-5)
 
 
+def table(
+    network: FloatNetwork, layers: list[str] | None, bits: list[int], checks: int = 0
+) -> dict[str, Any]:
+    return profile(network, layers, bits, 3, checks, Timing())
+
+
 def test_profile_of_a_whole_network(float_network: FloatNetwork) -> None:
-    answer = profile(float_network, None, [8, 16, 32], rounds=3, seed=0)
+    answer = table(float_network, None, [8, 16, 32])
     assert list(answer["layers"]) == list(NAMES)
     assert all(set(times) == {"8", "16", "32"} for times in answer["layers"].values())
     pairs = {(pair["producer"], pair["consumer"]): pair["ms"] for pair in answer["pairs"]}
     assert set(pairs) == {("stem", "depthwise"), ("depthwise", "pointwise")}
     assert all(len(times) == 9 for times in pairs.values())
     times = [*answer["layers"].values(), *pairs.values()]
-    assert all(0 < ms < 100 for table in times for ms in table.values())
+    assert all(0 < ms < 100 for one in times for ms in one.values())
     assert 0 < answer["overhead_ms"] < answer["reference_ms"]
+    assert answer["check"] is None
+    assert answer["conditions"]["threads"] == 1
 
 
 def test_a_subset_brings_the_pairs_of_its_consumers(float_network: FloatNetwork) -> None:
-    answer = profile(float_network, ["pointwise"], [32], rounds=2, seed=0)
+    answer = table(float_network, ["pointwise"], [32])
     assert list(answer["layers"]) == ["pointwise"]
     (pair,) = answer["pairs"]
     assert (pair["producer"], pair["consumer"]) == ("depthwise", "pointwise")
@@ -83,4 +94,20 @@ def test_a_subset_brings_the_pairs_of_its_consumers(float_network: FloatNetwork)
 
 def test_unknown_layers_are_refused(float_network: FloatNetwork) -> None:
     with pytest.raises(PolicyError, match="no layer ghost"):
-        profile(float_network, ["ghost"], [32], rounds=2, seed=0)
+        table(float_network, ["ghost"], [32])
+
+
+def test_a_table_is_checked_on_random_policies(float_network: FloatNetwork) -> None:
+    check = table(float_network, None, [8, 16, 32], checks=6)["check"]
+    assert len(check["predicted"]) == len(check["measured"]) == 6
+    errors = [abs(p / m - 1) for p, m in zip(check["predicted"], check["measured"], strict=True)]
+    assert check["mape"] == pytest.approx(sum(errors) / 6)
+    assert -1 <= check["spearman"] <= 1
+
+
+@pytest.mark.parametrize(("layers", "bits"), [(["stem"], [8, 32]), (None, [8, 16])])
+def test_a_table_that_cannot_predict_cannot_be_checked(
+    float_network: FloatNetwork, layers: list[str] | None, bits: list[int]
+) -> None:
+    with pytest.raises(InputError, match="all layers that has 32 bits"):
+        table(float_network, layers, bits, checks=2)

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+import stamina
 import torch
 
 
@@ -11,3 +12,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def one_attempt() -> Iterator[None]:
+    """A lost board is not asked again, and not waited for, unless a test says so."""
+    with stamina.set_testing(True, attempts=1):
+        yield

@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from haq.board import Board, Device, Latency, Profile
-from quant.errors import BoardError
+from quant.errors import BoardInvalidError, BoardLostError
 from quant.ncnn.format import NcnnLayer
 from quant.ncnn.runtime import capabilities
 from quant.policy import ENGINE_BITS, Policy, uniform
@@ -26,8 +26,8 @@ class SimulatedBoard(Board):
     measurement, from 1, at which the board is lost.
     """
 
-    def __init__(self, lost_at: int | None = None) -> None:
-        super().__init__("http://simulated.test")
+    def __init__(self, lost_at: int | None = None, url: str = "http://simulated.test") -> None:
+        super().__init__(url)
         self.lost_at = lost_at
         self.calls: list[list[str]] = []
         self.profiled: list[str] = []
@@ -59,9 +59,9 @@ class SimulatedBoard(Board):
 
     def measure(self, policies: Sequence[Policy], **limits: Any) -> list[Latency]:
         if not self.names:
-            raise BoardError("the board has no network to measure: upload one first")
+            raise BoardInvalidError("the board has no network to measure: upload one first")
         if len(self.calls) + 1 == self.lost_at:
-            raise BoardError("the device agent was lost")
+            raise BoardLostError("the device agent was lost")
         self.calls.append([policy.key() for policy in policies])
         return [self.latency(policy) for policy in policies]
 
@@ -69,9 +69,7 @@ class SimulatedBoard(Board):
         self,
         layers: Sequence[str] | None = None,
         bits: Sequence[int] = ENGINE_BITS,
-        *,
-        rounds: int = 20,
-        seed: int = 0,
+        **how: Any,
     ) -> Profile:
         wanted = self.names if layers is None else layers
         self.profiled += wanted

@@ -127,7 +127,7 @@ def test_the_metadata_is_enough_to_run_the_files(folder: RunFolder) -> None:
     options = told["ncnn"]["options"]
     bf16, fp16 = options["use_bf16_storage"], options["use_fp16_storage"]
     bits16: Bits16 = "bf16" if bf16 else "fp16" if fp16 else "none"
-    engine = Engine(folder.ncnn_param.read_text(), folder.ncnn_bin.read_bytes(), bits16)
+    engine = Engine.from_memory(folder.ncnn_param.read_text(), folder.ncnn_bin.read_bytes(), bits16)
     pixels = images.pixels.astype(np.float32) / 127.5 - 1
     by_hand = np.stack([engine.blobs(x, [told["output"]["blob"]])["out0"] for x in pixels])
     ours = run_exported_ncnn(folder, subject, policy, HERE, images)

@@ -102,3 +102,26 @@ def test_a_poisoned_checkpoint_is_one_line_and_runs_nothing(tmp_path: Path, cwd:
     assert "is not a readable safetensors or weights_only checkpoint" in done.error
     assert not marker.exists()
     assert list(cwd.iterdir()) == []
+
+
+def test_on_a_board_its_own_ncnn_computes(small: tuple[str, ...], cwd: Path) -> None:
+    here = haq("evaluate", "--policy", "8", *small, "--json").result
+    done = haq("evaluate", "--policy", "8", "--on", "board", *small, "--json")
+    assert done.code == 0
+    assert list(done.result) == KEYS
+    assert " ncnn on " in done.err
+    assert done.result["images"] == here["images"]
+    assert done.result["top1"] == pytest.approx(here["top1"], abs=0.1)
+    assert done.result["float_top1"] == here["float_top1"]
+    assert done.result["kl"] == pytest.approx(here["kl"], rel=0.5)
+
+
+def test_a_board_that_is_not_asked_is_a_mistake(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", "--board", "http://localhost:1", *small)
+    assert (done.code, done.err) == (2, "haq: --board is only asked with --on board\n")
+
+
+def test_a_board_cannot_run_four_bits(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", "--policy", "w4a8", "--on", "board", *small)
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1

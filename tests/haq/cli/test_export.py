@@ -53,7 +53,7 @@ def test_without_json_a_line_for_each_result(small: tuple[str, ...], cwd: Path) 
     ("arguments", "message"),
     [
         (["--policy", "int8", "--out", "out"], "no policy 'int8'"),
-        (["--policy", "8", "--out", "out", "--board", "board"], "'board' is not a board's address"),
+        (["--policy", "8", "--out", "out", "--board", "board:1"], "'board:1' is not a board's"),
         (
             ["--policy", "8", "--out", "out", "--board", "http://127.0.0.1:9"],
             "no device agent answers at http://127.0.0.1:9: start it with",

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from haq.board import Board
 from haq.cli._progress import Bars, make_bars
 from quant.policy import Policy
+from tests.device_agent.conftest import KEY
 from tests.haq.cli.program import haq
+from tests.haq.mortal import Killer, Mortal, mortal
 from tests.haq.simulated_board import SimulatedBoard
 
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
@@ -24,7 +28,7 @@ SHORT = ("--episodes", "2", "--bits", "8,32", "--observer", "absmax")
 def simulated(monkeypatch: pytest.MonkeyPatch) -> list[SimulatedBoard]:
     """Boards to be handed out, the last one first."""
     boards = [SimulatedBoard()]
-    monkeypatch.setattr("haq.cli._board.open_board", lambda url, key: boards.pop())
+    monkeypatch.setattr("haq.cli._board.open_boards", lambda *arguments: boards.pop())
     return boards
 
 
@@ -66,7 +70,7 @@ def test_a_lost_board_says_how_to_go_on(
     small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
 ) -> None:
     simulated.append(SimulatedBoard(lost_at=2))
-    arguments = ("search", *small, *SHORT, "--out", "runs/x", "--json")
+    arguments = ("search", *small, *SHORT, "--out", "runs/x", "--json", "--patience", "0")
     lost = haq(*arguments)
     assert (lost.code, lost.out) == (2, "")
     assert lost.err.splitlines()[-1] == (
@@ -146,7 +150,8 @@ def test_wrong_input_is_one_line_and_writes_nothing(
     arguments: list[str], message: str, small: tuple[str, ...], images: Path, cwd: Path
 ) -> None:
     chosen = [a.replace("IMAGES", str(images)) for a in arguments]
-    done = haq("search", "--board", "http://127.0.0.1:9", *small, *chosen)
+    nobody = () if "--board" in chosen else ("--board", "http://127.0.0.1:9")
+    done = haq("search", *nobody, *small, *chosen)
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith(message.replace("IMAGES", str(images)))
     assert list(cwd.iterdir()) == []
@@ -163,6 +168,57 @@ def test_a_real_agent_on_this_machine(small: tuple[str, ...], cwd: Path) -> None
     assert done.result["uniform"]["32"]["latency_ratio"] == pytest.approx(1, abs=0.2)
     conditions = json.loads((cwd / "run" / "summary.json").read_text())["details"]["latency"]
     assert conditions["best"]["conditions"]["threads"] == 1
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mortal]:
+    """An agent on a port of its own, its key, frequent questions and short measurements."""
+    monkeypatch.setenv("HAQ_AGENT_KEY", KEY)
+    monkeypatch.setattr("haq.search.pause.ASK_EVERY_S", 0.2)
+    monkeypatch.setattr("haq.search.target.PROFILE_CHUNK", 60)
+    defaults = Board.profile.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "rounds", 2)
+    monkeypatch.setattr("haq.search.target.RANDOM_PROBES", 1)
+    short = {"rel_ci": 0.5, "min_rounds": 4, "max_rounds": 4}
+    monkeypatch.setattr("haq.search.run.LIMITS", {"search": short, "final": short})
+    with mortal(tmp_path) as found:
+        yield found
+
+
+def test_a_search_waits_for_an_agent_that_is_killed_and_comes_back_empty(
+    small: tuple[str, ...], cwd: Path, agent: Mortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the profile, which is asked for twice more, at first without success; then later."""
+    killer = Killer(agent, {1, 5}, then=agent.live)
+    monkeypatch.setattr("haq.board.connection.make_transport", lambda *where: killer)
+    done = haq("search", *small, *SHORT, "--budget", "latency=3x", "--board", agent.url, "--json")
+    assert done.code == 0, done.err
+    assert done.result["episodes"] == 2
+    trials = (cwd / done.result["run"] / "trials.jsonl").read_text().splitlines()
+    assert [json.loads(line)["latency_ratio"] > 0 for line in trials] == [True] * 2
+    pauses = [line for line in done.err.splitlines() if line.startswith("paused: ")]
+    assert len(pauses) == done.err.count("the board answers again: going on") == 2
+    assert len(agent.lives) == 3
+
+
+def test_without_patience_a_search_ends_at_a_loss_and_goes_on_later(
+    small: tuple[str, ...], cwd: Path, agent: Mortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(agent, {1})
+    monkeypatch.setattr("haq.board.connection.make_transport", lambda *where: killer)
+    command = ("search", *small, *SHORT, "--budget", "size=0.8x", "--out", "run", "--json")
+    command = (*command, "--board", agent.url)
+    lost = haq(*command, "--patience", "0")
+    assert (lost.code, lost.out) == (2, "")
+    assert lost.err.splitlines()[-1].endswith(
+        "; nothing is lost, the same command with --out run goes on"
+    )
+    assert "paused" not in lost.err
+    before = (cwd / "run" / "measurements.jsonl").read_bytes()
+    agent.live()
+    assert haq(*command).result["episodes"] == 2
+    assert (cwd / "run" / "measurements.jsonl").read_bytes().startswith(before)
 
 
 def test_bars_count_the_steps_of_each_stage() -> None:

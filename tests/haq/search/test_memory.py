@@ -30,6 +30,9 @@ class Steps:
     def advance(self, note: str = "") -> None:
         self.notes.append(note)
 
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
 
 class LimitedBoard(SimulatedBoard):
     """Notes the limits of its measurements."""

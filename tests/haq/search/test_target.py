@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env.actions import tied_choices
-from haq.board import Latency, Profile
+from haq.board import Latency, Profile, profile_to_json, read_profile
 from haq.cost import Budget, LatencyCost, parse_budget
 from haq.progress import Silent
 from haq.search.target import (
@@ -23,8 +23,6 @@ from haq.search.target import (
     make_latency_cost,
     measure_probes,
     merge_profiles,
-    profile_from_json,
-    profile_to_json,
     random_policy,
 )
 from haq.store import RunFolder
@@ -165,7 +163,7 @@ def test_deviation_of_an_interval() -> None:
 def test_a_profile_survives_its_file(tmp_path: Path) -> None:
     board, _, _ = make()
     profile = board.profile(NAMES)
-    assert profile_from_json(json.loads(json.dumps(profile_to_json(profile)))) == profile
+    assert read_profile(json.loads(json.dumps(profile_to_json(profile)))) == profile
 
 
 def test_the_board_is_profiled_once(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def report_widths(graph: Graph, bits: dict[str, int]) -> None:
     layers = float_layers(with_weights(graph))
     plan = plan_policy(layers, bits, RANGES, board)
     param, weights = dump(mixed_layers(layers, bits, RANGES, board))
-    engine = Engine(param, weights, board.bits16 if 16 in bits.values() else "none")
+    engine = Engine.from_memory(param, weights, board.bits16 if 16 in bits.values() else "none")
     for blob, planned in plan.blob_bits.items():
         found = engine.blob_width(random_image(), blob)
         if found != planned:

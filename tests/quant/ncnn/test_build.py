@@ -44,7 +44,7 @@ def payload(layers: list[NcnnLayer], name: str) -> Payload:
 @pytest.mark.parametrize("kind", KINDS)
 def test_float_network_equals_torch(kind: str) -> None:
     known = case(kind)
-    engine = Engine(*dump(float_layers(known.network)))
+    engine = Engine.from_memory(*dump(float_layers(known.network)))
     with torch.no_grad():
         expected = known.module(known.images).numpy()
     ours = np.stack([engine.run(image) for image in known.images.numpy()])

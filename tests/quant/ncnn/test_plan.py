@@ -9,7 +9,7 @@ import pytest
 from quant.ncnn.build import input_scales, plan_policy, structure
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import MASK_KEY, NcnnLayer
-from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, requantized
+from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, plan_precision, requantized
 from tests.quant.ncnn.small_network import RANGES, bits_of, classifier_graph, residual_graph
 
 ROOT = Path(__file__).parents[3]
@@ -242,6 +242,27 @@ def test_fp16_convolutions_3x3_run_without_winograd() -> None:
     assert MASK_NO_WINOGRAD & MASK_32 == 0
     for board in (X86, ARM_BF16):
         assert {named(plan(bits_of(16, 16, 16, 16), board), n).integer(31) for n in RANGES} == {0}
+
+
+def test_fp16_depthwise_layers_of_stride_2_store_16_bits_and_compute_in_float32() -> None:
+    """ncnn's fp16 arithmetic is wrong there; `tests/arm` shows it on a processor that has it."""
+    layers = [NcnnLayer("Input", "image", (), ("b0",)), *chain("ConvolutionDepthWise")]
+    masks = {}
+    for stride in (1, 2):
+        strided = [*layers[:1], layers[1].with_params(p1=3, p3=stride)]
+        for name, board in BOARDS.items():
+            found = plan_precision(strided, {"0": 16}, board, {})
+            masks[name, stride] = found.layers[-1].integer(MASK_KEY)
+    assert {key for key, mask in masks.items() if mask} == {("arm fp16", 2)}
+    assert masks["arm fp16", 2] == 1
+    assert plan_precision(strided, {"0": 16}, ARM_FP16, {}).blob_bits["b1"] == 16
+
+
+def test_int8_layers_behind_fp16_ones_may_use_any_kernel() -> None:
+    layers = [NcnnLayer("Input", "image", (), ("b0",)), *chain("Convolution", "Convolution")]
+    layers[1:] = [layer.with_params(p1=3) for layer in layers[1:]]
+    found = plan_precision(layers, {"0": 16, "1": 8}, ARM_FP16, {})
+    assert [layer.integer(MASK_KEY) for layer in found.layers[1:]] == [MASK_NO_WINOGRAD, 0]
 
 
 def test_the_structure_is_left_alone() -> None:

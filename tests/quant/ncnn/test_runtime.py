@@ -26,11 +26,11 @@ FILES = dump(LAYERS)
 def mixed(*bits: int) -> Engine:
     board = capabilities()
     param, weights = dump(mixed_layers(LAYERS, bits_of(*bits), RANGES, board))
-    return Engine(param, weights, board.bits16 if 16 in bits else "none")
+    return Engine.from_memory(param, weights, board.bits16 if 16 in bits else "none")
 
 
 def test_logits_have_one_axis() -> None:
-    engine = Engine(*dump(float_layers(with_weights(classifier_graph()))))
+    engine = Engine.from_memory(*dump(float_layers(with_weights(classifier_graph()))))
     logits = engine.run(random_image())
     assert logits.shape == (10,)
     assert logits.dtype == np.float32
@@ -62,7 +62,7 @@ def test_threads_with_an_engine_each_agree(bits: tuple[int, ...]) -> None:
 
 def test_images_in_any_layout_are_read_alike() -> None:
     """The binding ignores strides: an image decoded as height x width x channel is a view."""
-    engine = Engine(*FILES)
+    engine = Engine.from_memory(*FILES)
     image = random_image()
     expected = engine.run(image)
     turned = np.ascontiguousarray(image.transpose(1, 2, 0)).transpose(2, 0, 1)
@@ -74,7 +74,7 @@ def test_images_in_any_layout_are_read_alike() -> None:
 
 def test_results_outlive_the_engine() -> None:
     """Blobs are copies: ncnn's memory is gone when the extractor is."""
-    engine = Engine(*FILES)
+    engine = Engine.from_memory(*FILES)
     first = engine.run(random_image())
     before = first.copy()
     engine.run(random_image(1))
@@ -83,7 +83,7 @@ def test_results_outlive_the_engine() -> None:
 
 
 def test_blobs_in_the_middle() -> None:
-    engine, image = Engine(*FILES), random_image()
+    engine, image = Engine.from_memory(*FILES), random_image()
     names = ("in0", "first", "first_copy1", "depthwise", "second", "sum", "out0")
     found = engine.blobs(image, names)
     assert np.array_equal(found["in0"], image)
@@ -114,7 +114,7 @@ def test_16_bit_layers_keep_16_bit_blobs() -> None:
 
 
 def test_a_blob_that_does_not_exist() -> None:
-    engine = Engine(*FILES)
+    engine = Engine.from_memory(*FILES)
     with pytest.raises(FormatError, match="blob other"):
         engine.blobs(random_image(), ("other",))
     with pytest.raises(FormatError, match="blob other"):
@@ -124,19 +124,19 @@ def test_a_blob_that_does_not_exist() -> None:
 def test_a_network_without_the_input() -> None:
     param = FILES[0].replace("in0", "image")
     with pytest.raises(FormatError, match="no input blob in0"):
-        Engine(param, FILES[1]).run(random_image())
+        Engine.from_memory(param, FILES[1]).run(random_image())
 
 
 @pytest.mark.parametrize("param", ["", "7767518\n1 1\n", "7767517\n1 1\nNoSuchLayer a 0 1 b\n"])
 def test_a_param_that_ncnn_cannot_load(param: str) -> None:
     with pytest.raises(FormatError, match=r"cannot load the \.param"):
-        Engine(param, FILES[1])
+        Engine.from_memory(param, FILES[1])
 
 
 @pytest.mark.parametrize("kept", [0, 2, 100])
 def test_a_truncated_bin(kept: int) -> None:
     with pytest.raises(FormatError, match=r"cannot load the \.bin"):
-        Engine(FILES[0], FILES[1][:kept])
+        Engine.from_memory(FILES[0], FILES[1][:kept])
 
 
 def test_capabilities_are_those_of_this_machine() -> None:

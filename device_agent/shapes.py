@@ -1,0 +1,177 @@
+"""Shapes of all blobs from that of the input, and the limits on what a network may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from quant.errors import FormatError
+from quant.ncnn.build import OUTPUT_BLOB
+from quant.ncnn.format import NcnnLayer
+
+Shape = tuple[int, ...]
+"""(channels, height, width), or (length,) of a vector."""
+
+MAX_ELEMENTS = 2**24
+"""Numbers in a blob with its padding: 64 MiB in float32, 64 channels of 512 x 512 pixels."""
+MAX_ALL_ELEMENTS = 2**27
+"""Numbers in all blobs together: 512 MiB in float32. A profile holds them all at once."""
+MAX_UNFOLDED = 2**27
+"""Numbers of one convolution's input that ncnn may lay out anew, a column a pixel: 512 MiB."""
+MAX_MACS = 2 * 10**10
+"""Multiply-accumulates of a run: VGG-19 on 224 x 224 pixels; seconds on a small board."""
+MAX_ROW = 2**17
+"""Weights of one output: the sum of so many products of int8 values just fits in 32 bits."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A window that moves along an axis, in pixels."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+
+    def padded(self, side: int) -> int:
+        """Side with padding."""
+        return side + self.before + self.after
+
+    def positions(self, side: int) -> int:
+        """Places where the window fits: less than one if it does not."""
+        return (self.padded(side) - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
+
+
+def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int]) -> None:
+    """Raise FormatError where a layer does not fit its input, the output is no vector, or the
+    network takes more than a limit allows. Types, parameters and wiring must be checked before."""
+    shapes: dict[str, Shape] = {}
+    macs = elements = 0
+    for layer in layers:
+        inputs = [shapes[blob] for blob in layer.inputs]
+        output = output_shape(layer, inputs) if inputs else input_shape
+        within(layer, prod(output), MAX_ELEMENTS, "numbers in its output")
+        shapes.update(dict.fromkeys(layer.outputs, output))
+        elements += prod(output) * len(layer.outputs)
+        macs += operations(layer, inputs, output)
+        within(layer, elements, MAX_ALL_ELEMENTS, "numbers in all outputs up to it")
+        within(layer, macs, MAX_MACS, "multiplications up to it")
+    if len(shapes[OUTPUT_BLOB]) != 1:
+        raise FormatError(f"the output has shape {shapes[OUTPUT_BLOB]}: it must be one vector")
+
+
+def within(layer: NcnnLayer, amount: int, limit: int, what: str) -> None:
+    """Raise FormatError where an amount is over its limit."""
+    if amount > limit:
+        raise FormatError(f"layer {layer.name}: {amount} {what}, the limit is {limit}")
+
+
+def output_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
+    """Shape of a layer's outputs. Raises FormatError where the inputs do not fit it."""
+    first = inputs[0]
+    if layer.type == "InnerProduct":
+        return linear_shape(layer, first)
+    if layer.type == "BinaryOp" and inputs[0] != inputs[1]:
+        raise FormatError(f"layer {layer.name} joins shapes {inputs[0]} and {inputs[1]}")
+    if layer.type in ("BinaryOp", "Split", "ReLU", "Clip"):
+        return first
+    if len(first) != 3:
+        raise FormatError(f"layer {layer.name}: {layer.type} needs an image, not a vector")
+    return pool_shape(layer, first) if layer.type == "Pooling" else conv_shape(layer, first)
+
+
+def linear_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+    """Shape of an InnerProduct's output, whose weights must go with its input."""
+    check_weight_count(layer, prod(shape), f"{prod(shape)} inputs")
+    return (layer.c_out,)
+
+
+def conv_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+    """Shape of a convolution's output, whose weights must go with its input."""
+    channels, height, width = shape
+    vertical, horizontal = conv_axes(layer)
+    groups = layer.integer(7, 1)
+    if channels % groups or layer.c_out % groups:
+        raise FormatError(
+            f"layer {layer.name}: {groups} groups do not divide "
+            f"{channels} input and {layer.c_out} output channels"
+        )
+    row = channels // groups * vertical.kernel * horizontal.kernel
+    kernel = f"a {vertical.kernel}x{horizontal.kernel} kernel"
+    check_weight_count(layer, row, f"{channels} input channels, {groups} groups and {kernel}")
+    output = (layer.c_out, vertical.positions(height), horizontal.positions(width))
+    check_window(layer, shape, vertical, horizontal)
+    within(layer, row * output[1] * output[2], MAX_UNFOLDED, "numbers to unfold")
+    return output
+
+
+def pool_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+    """Shape of a Pooling's output; global pooling gives a vector."""
+    channels, height, width = shape
+    if layer.integer(4):
+        return (channels,)
+    if 1 not in layer.params or layer.integer(5) != 1:
+        raise FormatError(f"layer {layer.name}: a Pooling needs a kernel (1=) and pad mode 1 (5=1)")
+    vertical, horizontal = pool_axes(layer)
+    if any(max(axis.before, axis.after) >= axis.kernel for axis in (vertical, horizontal)):
+        raise FormatError(f"layer {layer.name}: its padding must be less than its kernel")
+    check_window(layer, shape, vertical, horizontal)
+    return (channels, vertical.positions(height), horizontal.positions(width))
+
+
+def check_weight_count(layer: NcnnLayer, row: int, why: str) -> None:
+    """Raise FormatError unless the layer has `row` weights for each output."""
+    within(layer, row, MAX_ROW, "weights for one output")
+    if layer.weight_count != layer.c_out * row:
+        raise FormatError(
+            f"layer {layer.name} has {layer.weight_count} weights, but {layer.c_out} outputs "
+            f"from {why} take {layer.c_out * row}"
+        )
+
+
+def check_window(layer: NcnnLayer, shape: Shape, vertical: Axis, horizontal: Axis) -> None:
+    """Raise FormatError where a window does not fit, or padding makes the input too large."""
+    channels, height, width = shape
+    if vertical.positions(height) < 1 or horizontal.positions(width) < 1:
+        raise FormatError(
+            f"layer {layer.name}: a {vertical.kernel}x{horizontal.kernel} kernel does not fit an "
+            f"input of {height}x{width} pixels"
+        )
+    padded = channels * vertical.padded(height) * horizontal.padded(width)
+    within(layer, padded, MAX_ELEMENTS, "numbers in its padded input")
+
+
+def conv_axes(layer: NcnnLayer) -> tuple[Axis, Axis]:
+    """Height and width of a convolution's window, with ncnn's defaults."""
+    integer = layer.integer
+    kernel, dilation, stride, left = integer(1), integer(2, 1), integer(3, 1), integer(4)
+    top = integer(14, left)
+    return (
+        Axis(
+            integer(11, kernel), integer(13, stride), integer(12, dilation), top, integer(16, top)
+        ),
+        Axis(kernel, stride, dilation, left, integer(15, left)),
+    )
+
+
+def pool_axes(layer: NcnnLayer) -> tuple[Axis, Axis]:
+    """Height and width of a pooling window, with ncnn's defaults."""
+    integer = layer.integer
+    kernel, stride, left = integer(1), integer(2, 1), integer(3)
+    top = integer(13, left)
+    return (
+        Axis(integer(11, kernel), integer(12, stride), 1, top, integer(15, top)),
+        Axis(kernel, stride, 1, left, integer(14, left)),
+    )
+
+
+def operations(layer: NcnnLayer, inputs: Sequence[Shape], output: Shape) -> int:
+    """Multiply-accumulates of a layer, or for one without weights the numbers that it reads."""
+    if layer.is_weighted:
+        return layer.weight_count * prod(output[1:])
+    if layer.type == "Pooling" and not layer.integer(4):
+        vertical, horizontal = pool_axes(layer)
+        return prod(output) * vertical.kernel * horizontal.kernel
+    return sum(map(prod, inputs))

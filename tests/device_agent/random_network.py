@@ -1,0 +1,144 @@
+"""Networks of random layers, sizes, strides and pads; as a program, runs them at all widths.
+
+python -m tests.device_agent.random_network FIRST LAST
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.random import Generator, default_rng
+
+from device_agent.shapes import Shape, output_shape
+from device_agent.validate import read_network
+from quant.errors import FormatError
+from quant.ncnn.build import dump, insert_splits, mixed_layers
+from quant.ncnn.format import NcnnLayer, Payload, Value
+from quant.ncnn.runtime import Engine, capabilities
+
+KINDS = ("conv", "conv", "depthwise", "pool", "relu", "clip", "join", "linear")
+JOINS = (0, 1, 2, 4, 5)
+ACTIVATIONS: tuple[dict[int, Value], ...] = ({}, {9: 1}, {9: 3, 10: (0.0, 6.0)})
+
+
+def random_network(rng: Generator) -> tuple[list[NcnnLayer], tuple[int, int, int]]:
+    """Layers that fit each other, and the input's shape."""
+    image = (whole(rng, 1, 20), whole(rng, 1, 14), whole(rng, 1, 14))
+    layers, shapes = [NcnnLayer("Input", "input", (), ("in0",))], {"in0": image}
+    while len(layers) == 1:
+        add(layers, shapes, random_layer(rng, "conv", "l0", "in0", shapes))
+    for index in range(1, whole(rng, 1, 7)):
+        source = layers[-1].outputs[0]
+        kind = str(rng.choice(KINDS)) if len(shapes[source]) == 3 else "linear"
+        add(layers, shapes, random_layer(rng, kind, f"l{index}", source, shapes))
+    add(layers, shapes, random_layer(rng, "linear", "end", layers[-1].outputs[0], shapes))
+    return only_needed(layers), image
+
+
+def add(layers: list[NcnnLayer], shapes: dict[str, Shape], layer: NcnnLayer) -> None:
+    """Append a layer unless it does not fit."""
+    try:
+        output = output_shape(layer, [shapes[blob] for blob in layer.inputs])
+    except FormatError:
+        return
+    shapes[layer.outputs[0]] = output
+    layers.append(layer)
+
+
+def only_needed(layers: list[NcnnLayer]) -> list[NcnnLayer]:
+    """The layers that the last one needs, with Splits, and the last blob as output."""
+    needed, kept = {layers[-1].outputs[0]}, []
+    for layer in reversed(layers):
+        if needed.intersection(layer.outputs):
+            needed.update(layer.inputs)
+            kept.append(layer)
+    last = kept[0]
+    renamed = NcnnLayer(last.type, last.name, last.inputs, ("out0",), last.params, last.payload)
+    return insert_splits([*reversed(kept[1:]), renamed])
+
+
+def random_layer(
+    rng: Generator, kind: str, name: str, source: str, shapes: dict[str, Shape]
+) -> NcnnLayer:
+    """A layer that reads a blob; it may not fit it."""
+    shape = shapes[source]
+    if kind in ("conv", "depthwise"):
+        return random_conv(rng, name, source, shape[0], kind == "depthwise" and shape[0] > 1)
+    if kind == "linear":
+        row, outputs = int(np.prod(shape)), whole(rng, 1, 20)
+        params: dict[int, Value] = {0: outputs, 1: 1, 2: outputs * row, **activation(rng)}
+        payload = random_weights(rng, outputs, row)
+        return NcnnLayer("InnerProduct", name, (source,), (name,), params, payload)
+    if kind == "join":
+        others = [blob for blob, other in shapes.items() if other == shape]
+        inputs = (source, str(rng.choice(others)))
+        return NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))})
+    types: dict[str, tuple[str, dict[int, Value]]] = {
+        "relu": ("ReLU", {}),
+        "clip": ("Clip", {0: -0.5, 1: 6.0}),
+        "pool": ("Pooling", random_pool(rng)),
+    }
+    type_, params = types[kind]
+    return NcnnLayer(type_, name, (source,), (name,), params)
+
+
+def random_conv(rng: Generator, name: str, source: str, c_in: int, depthwise: bool) -> NcnnLayer:
+    kernel, groups = (whole(rng, 1, 5), whole(rng, 1, 5)), c_in if depthwise else 1
+    outputs, row = (
+        (c_in if depthwise else whole(rng, 1, 24)),
+        c_in // groups * kernel[0] * kernel[1],
+    )
+    params: dict[int, Value] = {0: outputs, 1: kernel[1], 11: kernel[0], 5: 1, 6: outputs * row}
+    params |= {key: whole(rng, 1, 3) for key in (2, 12, 3, 13)}
+    params |= {key: whole(rng, 0, 4) for key in (4, 14, 15, 16)}
+    params |= activation(rng) | ({7: groups} if depthwise else {})
+    type_ = "ConvolutionDepthWise" if depthwise else "Convolution"
+    payload = random_weights(rng, outputs, row)
+    return NcnnLayer(type_, name, (source,), (name,), params, payload)
+
+
+def random_pool(rng: Generator) -> dict[int, Value]:
+    if rng.random() < 0.3:
+        return {0: whole(rng, 0, 1), 4: 1}
+    kernel = whole(rng, 1, 4)
+    pads = {key: whole(rng, 0, kernel - 1) for key in (3, 13, 14, 15)}
+    return {0: whole(rng, 0, 1), 1: kernel, 2: whole(rng, 1, 3), 5: 1, 6: whole(rng, 0, 1), **pads}
+
+
+def random_weights(rng: Generator, outputs: int, row: int) -> Payload:
+    weight = rng.normal(0, 1, outputs * row) * 10.0 ** whole(rng, -3, 0)
+    return Payload(weight.astype(np.float32), rng.normal(0, 0.1, outputs).astype(np.float32))
+
+
+def activation(rng: Generator) -> dict[int, Value]:
+    return ACTIVATIONS[whole(rng, 0, 2)]
+
+
+def whole(rng: Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high + 1))
+
+
+def run(seed: int) -> None:
+    """Check a network, and run it at 8, 16, 32 and mixed bits."""
+    rng, able = default_rng(seed), capabilities()
+    layers, shape = random_network(rng)
+    names = [layer.name for layer in layers if layer.is_weighted]
+    ranges = {name: float(10.0 ** rng.uniform(-2, 2)) for name in names}
+    param, weights = dump(layers)
+    loaded = read_network(param.encode(), weights, ranges, shape)
+    image = rng.uniform(-1, 1, shape).astype(np.float32)
+    uniform = [dict.fromkeys(names, bits) for bits in (8, 16, 32)]
+    mixed = [{name: int(rng.choice((8, 16, 32))) for name in names} for _ in range(3)]
+    for policy in (*uniform, *mixed):
+        files = dump(mixed_layers(loaded, policy, ranges, able))
+        engine = Engine.from_memory(*files, able.bits16 if 16 in policy.values() else "none")
+        output = engine.run(image)
+        assert output.shape == (layers[-1].c_out,)
+        assert set(policy.values()) != {32} or np.isfinite(output).all()
+
+
+if __name__ == "__main__":
+    for number in range(int(sys.argv[1]), int(sys.argv[2])):
+        print(number, flush=True)
+        run(number)
