@@ -8,9 +8,8 @@ import numpy as np
 from rich.progress import track
 
 from bench.agent.load import loaded_machine
-from bench.agent.subject import float_policy, packaged
+from bench.agent.subject import small
 from haq.board import Board, Latency
-from haq.prepare import upload
 
 TOLERANCE = 0.01
 TARGET = 0.95
@@ -18,10 +17,11 @@ TARGET = 0.95
 
 def measure_aa(board: Board, runs: int) -> dict[str, Any]:
     """Ratios of `runs` measurements at the agent's default precision."""
-    upload(packaged()[0], board)
+    subject = small()
+    subject.upload(board)
     with loaded_machine():
         found = [
-            board.measure([float_policy()], fresh=True, seed=seed)[0]
+            board.measure([subject.float_policy()], fresh=True, seed=seed)[0]
             for seed in track(range(runs), "A/A")
         ]
     return summarise(found)
