@@ -20,6 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from quant.errors import BoardError, InputError
 
 PARTIAL_PREFIX = ".partial-"
+MAX_FILES = 10_000
+"""Files that are kept, so that small ones cannot use up the names of a disk."""
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -115,14 +117,16 @@ class Files:
             settle(partial, self.path(digest))
 
     def _make_room(self) -> None:
-        """Remove the files used longest ago until all others, partial ones too, fit the limit."""
+        """Remove the files used longest ago until all others, partial ones too, fit the limits."""
         with self._lock:
             found = used_files(self.folder)
             excess = sum(file.size_bytes for file in found) - self.max_bytes
+            surplus = len(found) - MAX_FILES
             for file in found:
-                if excess > 0 and not file.is_partial and not self._held[file.path.name]:
+                is_free = not file.is_partial and not self._held[file.path.name]
+                if is_free and (excess > 0 or surplus > 0):
                     file.path.unlink(missing_ok=True)
-                    excess -= file.size_bytes
+                    excess, surplus = excess - file.size_bytes, surplus - 1
         if excess > 0:
             raise DiskFullError(f"files in use leave no room within {self.max_bytes} bytes")
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -59,6 +60,7 @@ class Networks:
     def __init__(self, data_dir: Path, max_store_bytes: int = sys.maxsize) -> None:
         self.files = Files(data_dir / "files", max_store_bytes)
         self.folder = data_dir / "networks"
+        self._building = threading.Lock()  # one network in the service's memory at a time
 
     def prepare(self) -> None:
         """Make the folders, and remove what a killed agent left behind."""
@@ -72,7 +74,7 @@ class Networks:
 
         Raises InputError or FormatError with the cause.
         """
-        with self.files.held(record.param, record.bin):
+        with self.files.held(record.param, record.bin), self._building:
             self.build(record)
         text = record.to_text().encode()
         identity = hashlib.sha256(text).hexdigest()

@@ -143,7 +143,23 @@ def input_scales(
     without = [name for name in low if name not in ranges]
     if without:
         raise PolicyError(f"layer {without[0]} has 8 bits but no activation range")
+    refuse_grouped_by_eights([layer for layer in layers if bits.get(layer.name) == 8])
     return {name: activation_scale(ranges[name]) for name in low}
+
+
+def refuse_grouped_by_eights(layers: Sequence[NcnnLayer]) -> None:
+    """Raise PolicyError for 8-bit layers that ncnn computes from memory that it never wrote.
+
+    Seen with every grouped, not depthwise, convolution whose groups have a multiple of 8 outputs.
+    """
+    for layer in layers:
+        groups = layer.integer(7, 1)
+        safe = layer.type != "ConvolutionDepthWise" or groups == layer.c_out
+        if not safe and layer.c_out // groups % 8 == 0:
+            raise PolicyError(
+                f"ncnn computes layer {layer.name}, in {groups} groups, wrongly at 8 bits: "
+                "give it 16 or 32"
+            )
 
 
 def mixed_layers(

@@ -110,7 +110,7 @@ def place(
         # A Split passes any type through, so a mask is safe and keeps it from converting.
         blob_bits.update(dict.fromkeys(layer.outputs, blob_bits[layer.inputs[0]]))
         return [layer.with_params(p31=MASK_32)]
-    if runs_at_16(layer, bits, blob_bits):
+    if runs_at_16(layer, bits, capabilities, blob_bits):
         blob_bits.update(
             dict.fromkeys(layer.outputs, output_bits(layer, bits, capabilities, fused))
         )
@@ -122,15 +122,22 @@ def place(
     return [*casts, replace(layer.with_params(p31=MASK_32), inputs=inputs)]
 
 
-def runs_at_16(layer: NcnnLayer, bits: Mapping[str, int], blob_bits: Mapping[str, int]) -> bool:
+def runs_at_16(
+    layer: NcnnLayer,
+    bits: Mapping[str, int],
+    capabilities: Capabilities,
+    blob_bits: Mapping[str, int],
+) -> bool:
     """Whether the layer stays unmasked.
 
-    Chosen for weighted layers; int8 ones follow their input; all others need all inputs at 16.
+    Chosen for weighted layers; int8 ones follow their input; all others need all inputs at 16. A
+    weighted layer without a 16-bit path is always masked: unmasked, the convolutions that ncnn
+    makes of a grouped one have 16-bit weights, read its float32 input past the end, and may crash.
     """
     chosen = bits.get(layer.name, 32) if layer.is_weighted else None
-    if chosen in (16, 32):
-        return chosen == 16
-    return all(blob_bits[blob] == 16 for blob in layer.inputs)
+    if chosen == 32 or (layer.is_weighted and layer.type not in capabilities.types16):
+        return False
+    return chosen == 16 or all(blob_bits[blob] == 16 for blob in layer.inputs)
 
 
 def output_bits(

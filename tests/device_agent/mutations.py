@@ -239,7 +239,25 @@ def scale_bin(rng: Random, case: Case) -> Case:
 
 def change_shape(rng: Random, case: Case) -> Case:
     shape = list(case.shape)
-    odd = (0, -1, 1, 2, 3, 5, 33, 300, 8192, 8193, 10**9, 3.5, "3", None, True, [], 1e400)
+    odd: tuple[Any, ...] = (
+        0,
+        -1,
+        1,
+        2,
+        3,
+        5,
+        33,
+        300,
+        8192,
+        8193,
+        10**9,
+        3.5,
+        "3",
+        None,
+        True,
+        [],
+        1e400,
+    )
     shape[rng.randrange(3)] = rng.choice(odd)
     if rng.random() < 0.1:
         shape = shape[: rng.randrange(3)] or shape * 2
@@ -252,7 +270,20 @@ def resize(rng: Random, case: Case) -> Case:
 
 
 def change_range(rng: Random, case: Case) -> Case:
-    odd = (0, -1.0, 1e-45, 1e-31, 1e31, 1e300, float("nan"), float("inf"), 10**400, "1", None, [])
+    odd: tuple[Any, ...] = (
+        0,
+        -1.0,
+        1e-45,
+        1e-31,
+        1e31,
+        1e300,
+        float("nan"),
+        float("inf"),
+        10**400,
+        "1",
+        None,
+        [],
+    )
     names = (*case.ranges, "ghost", "sum", "x" * 1000, "\ud800", "")
     return replace(case, ranges={**case.ranges, rng.choice(names): rng.choice(odd)})
 
@@ -269,7 +300,22 @@ def replace_ranges(rng: Random, case: Case) -> Case:
 
 def change_policy(rng: Random, case: Case) -> Case:
     names = (*case.policies[0], "ghost", "sum", "x" * 1000, "\ud800", "")
-    odd = (0, 1, 4, 7, -8, 8.5, 33, 10**30, "8", None, True, float("nan"), [8], {"weight": 8})
+    odd: tuple[Any, ...] = (
+        0,
+        1,
+        4,
+        7,
+        -8,
+        8.5,
+        33,
+        10**30,
+        "8",
+        None,
+        True,
+        float("nan"),
+        [8],
+        {"weight": 8},
+    )
     changed = {**case.policies[0], rng.choice(names): rng.choice((*odd, 8, 16, 32))}
     return replace(case, policies=[changed, *case.policies[1:]])
 

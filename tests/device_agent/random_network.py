@@ -25,7 +25,8 @@ ACTIVATIONS: tuple[dict[int, Value], ...] = ({}, {9: 1}, {9: 3, 10: (0.0, 6.0)})
 def random_network(rng: Generator) -> tuple[list[NcnnLayer], tuple[int, int, int]]:
     """Layers that fit each other, and the input's shape."""
     image = (whole(rng, 1, 20), whole(rng, 1, 14), whole(rng, 1, 14))
-    layers, shapes = [NcnnLayer("Input", "input", (), ("in0",))], {"in0": image}
+    layers = [NcnnLayer("Input", "input", (), ("in0",))]
+    shapes: dict[str, Shape] = {"in0": image}
     while len(layers) == 1:
         add(layers, shapes, random_layer(rng, "conv", "l0", "in0", shapes))
     for index in range(1, whole(rng, 1, 7)):

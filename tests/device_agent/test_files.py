@@ -155,6 +155,15 @@ def test_files_in_use_stay(store: Files) -> None:
     assert a not in names(store) and d in names(store)
 
 
+def test_there_is_an_end_to_small_files_too(store: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_module, "MAX_FILES", 2)
+    a, b = receive(store, b"a"), receive(store, b"b")
+    age(store, a, b)
+    assert names(store) == {a, b}
+    c = receive(store, b"c")
+    assert names(store) == {b, c}
+
+
 def test_a_file_larger_than_the_store_is_refused(store: Files) -> None:
     with pytest.raises(DiskFullError):
         receive(store, b"x" * 301)

@@ -55,7 +55,8 @@ class Teacher:
         board, bits = capabilities(), policy.engine_bits()
         layers, thresholds = float_layers(network), ranges.engine_thresholds()
         param, weights = dump(mixed_layers(layers, bits, thresholds, board))
-        self.engine = Engine.from_memory(param, weights, board.bits16 if 16 in bits.values() else "none")
+        bits16 = board.bits16 if 16 in bits.values() else "none"
+        self.engine = Engine.from_memory(param, weights, bits16)
         self.widths = plan_policy(layers, bits, thresholds, board).blob_bits
         self.scales = {name: activation_scale(thresholds[name]) for name in bits}
         self.net = FakeQuantNet(network, ranges, board)

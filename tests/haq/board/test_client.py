@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from queue import Queue
+from threading import Event
 from typing import Any
 
 import httpx2
@@ -34,6 +35,7 @@ from quant.policy import Bits, Policy, uniform
 from tests.device_agent.small_network import NAMES, RANGES, SHAPE, small_layers
 from tests.haq.board.queue import QueueAgent, problem
 
+SHORT: dict[str, Any] = {"rel_ci": 0.5, "min_rounds": 4, "max_rounds": 8}
 URL, KEY = "http://board.local:8000", "a key"
 
 
@@ -93,7 +95,7 @@ def test_files_travel_once(board: Board, transport: Switch) -> None:
 def test_measure_splits_batches_and_keeps_the_order(board: Board, transport: Switch) -> None:
     board.upload(small_layers(), RANGES, SHAPE)
     policies = [uniform(NAMES, bits, bits) for bits in (8, 32, 8, 16, 32)]
-    found = board.measure(policies, rel_ci=0.5, min_rounds=4, max_rounds=8)
+    found = board.measure(policies, **SHORT)
     assert transport.asked.count("POST /v1/measu") == 3
     checksums = [latency.checksum for latency in found]
     assert checksums[0] == checksums[2]
@@ -155,7 +157,7 @@ def test_nobody_listening() -> None:
 
 def test_every_measurement_says_when_and_how_it_was_made(board: Board) -> None:
     board.upload(small_layers(), RANGES, SHAPE)
-    (found,) = board.measure([uniform(NAMES, 8, 8)], rel_ci=0.5, min_rounds=4, max_rounds=8)
+    (found,) = board.measure([uniform(NAMES, 8, 8)], **SHORT)
     assert not found.cached
     assert datetime.fromisoformat(found.measured_at.replace("Z", "+00:00")).tzinfo is not None
     assert found.conditions_before["threads"] == found.conditions["threads"] == 1
@@ -165,8 +167,7 @@ def test_every_measurement_says_when_and_how_it_was_made(board: Board) -> None:
 
 def test_an_audit_is_passed_on(board: Board) -> None:
     board.upload(small_layers(), RANGES, SHAPE)
-    how: dict[str, Any] = {"rel_ci": 0.5, "min_rounds": 4, "max_rounds": 8, "audit": True}
-    (found,) = board.measure([uniform(NAMES, 8, 8)], **how)
+    (found,) = board.measure([uniform(NAMES, 8, 8)], audit=True, **SHORT)
     assert found.audit is not None
     assert found.audit["outputs_equal"]
 
@@ -268,7 +269,7 @@ def test_an_agent_that_lost_its_files_gets_them_again(
     policy = uniform(NAMES, 8, 8)
     before = board.infer([policy], images)
     with agent(tmp_path / "first") as transport.agent:
-        (latency,) = board.measure([policy], rel_ci=0.5, min_rounds=4, max_rounds=8)
+        (latency,) = board.measure([policy], **SHORT)
     assert latency.ratio > 0
     with agent(tmp_path / "second") as transport.agent:
         assert np.array_equal(board.infer([policy], images), before)
@@ -303,7 +304,7 @@ def test_a_board_in_use_is_waited_for(transport: Switch, monkeypatch: pytest.Mon
     lease = other.post("/v1/leases", json={"client": "another search"}).json()["id"]
     with Board(URL, KEY, transport, tell=told.put) as board:
         board.upload(small_layers(), RANGES, SHAPE)
-        found = start(lambda: board.measure([uniform(NAMES, 8, 8)], rel_ci=0.5, max_rounds=20))
+        found = start(lambda: board.measure([uniform(NAMES, 8, 8)], **SHORT))
         assert told.get(timeout=30) == f"waiting for {URL}: place 1 of its queue"
         status = board.status()
         assert status.lease is not None
@@ -311,6 +312,29 @@ def test_a_board_in_use_is_waited_for(transport: Switch, monkeypatch: pytest.Mon
         assert "POST /v1/measu" not in transport.asked
         assert other.delete(f"/v1/leases/{lease}").status_code == 204
         assert len(found.result(60)) == 1
+
+
+def test_closing_gives_the_board_back_although_a_job_is_under_way(transport: Switch) -> None:
+    """As an interrupt does while other threads measure."""
+    arrived, end = Event(), Event()
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/v1/measure":
+            arrived.set()
+            end.wait(30)
+            raise httpx2.ReadError("closed")
+        return transport.handle_request(request)
+
+    board = Board(URL, KEY, httpx2.MockTransport(respond))
+    board.upload(small_layers(), RANGES, SHAPE)
+    found = start(lambda: board.measure([uniform(NAMES, 8, 8)]))
+    assert arrived.wait(30)
+    assert board.status().lease is not None
+    board.close()
+    with Board(URL, KEY, transport) as other:
+        assert other.status().lease is None
+    end.set()
+    assert isinstance(found.exception(30), Exception)
 
 
 def test_a_job_whose_answer_was_lost_is_not_done_twice(transport: Switch) -> None:
@@ -328,7 +352,7 @@ def test_a_job_whose_answer_was_lost_is_not_done_twice(transport: Switch) -> Non
         stamina.set_testing(True, attempts=2),
     ):
         board.upload(small_layers(), RANGES, SHAPE)
-        (found,) = board.measure([uniform(NAMES, 8, 8)], rel_ci=0.5, max_rounds=20, fresh=True)
+        (found,) = board.measure([uniform(NAMES, 8, 8)], fresh=True, **SHORT)
     assert transport.asked.count("POST /v1/measu") == 2
     assert found.latency_ms == lost[0]["latencies"][0]["latency_ms"]
     assert found.mad_ms == lost[0]["latencies"][0]["mad_ms"]
