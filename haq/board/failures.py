@@ -38,6 +38,8 @@ def from_transport(url: str, error: httpx2.HTTPError, begun: bool) -> BoardError
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         todo = "give its authority's file (--board-ca, or --ca of `haq boards add`)"
         return BoardRefusedError(f"the certificate of {url} is not trusted: {todo}")
+    if any(is_no_tls(cause) for cause in causes(error)):
+        return BoardInvalidError(f"what answers at {url} does not understand https: try http")
     if not begun and isinstance(error, httpx2.ProtocolError) and came_from_a_parser(error):
         return foreign(url)
     if isinstance(error, httpx2.DecodingError):
@@ -101,6 +103,11 @@ def read_problem(body: bytes) -> dict[str, Any]:
 def came_from_a_parser(error: httpx2.HTTPError) -> bool:
     """Whether bytes came that are no HTTP; h11, below httpx2, is what reads them."""
     return any(type(cause).__module__.startswith("h11.") for cause in causes(error))
+
+
+def is_no_tls(cause: BaseException) -> bool:
+    """Whether an answer to a TLS greeting was something else, not just a closed connection."""
+    return isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -258,6 +258,20 @@ def test_without_an_authority_only_public_ones_are_trusted(authority: trustme.CA
         connection.close()
 
 
+def test_https_to_an_agent_without_tls() -> None:
+    def refuse(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, args=(listener,), daemon=True).start()
+        connection = Connection(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(BoardInvalidError, match="does not understand https: try http"):
+            connection.ask("GET", "/v1/device")
+        connection.close()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_a_file_without_certificates(content: bytes | None, tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
