@@ -17,7 +17,7 @@ def __getattr__(name: str) -> FastAPI:
     """Make `app` when it is asked for: the measuring child imports this package without it."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from device_agent.start import make_app_for_uvicorn
+    from device_agent.web.start import make_app_for_uvicorn
 
     globals()["app"] = created = make_app_for_uvicorn()
     return created

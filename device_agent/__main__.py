@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
-from device_agent.keys_file import add_key, revoke_key
 from device_agent.settings import load_settings
-from device_agent.start import leave
+from device_agent.web.keys_file import add_key, revoke_key
+from device_agent.web.start import leave
 from quant.errors import InputError
 
 HELP = "Measure ncnn networks on this board for clients elsewhere. Settings: HAQ_AGENT_* variables."
@@ -21,7 +21,7 @@ app = typer.Typer(name="haq-agent", help=HELP, add_completion=False, pretty_exce
 def root(context: typer.Context) -> None:
     """Serve at HAQ_AGENT_HOST and HAQ_AGENT_PORT."""
     if context.invoked_subcommand is None:
-        from device_agent.serve import serve
+        from device_agent.web.serve import serve
 
         serve(load_settings())
 

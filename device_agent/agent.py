@@ -8,15 +8,12 @@ from typing import Any
 
 from anyio import CapacityLimiter
 
-from device_agent.cache import Cache
-from device_agent.conditions import standing
-from device_agent.fencing import Tokens
-from device_agent.idempotency import Answers
-from device_agent.jobs import Jobs
-from device_agent.leases import Leases, Turn
-from device_agent.metrics import Metrics
-from device_agent.networks import Networks
-from device_agent.recall import Question, recall_all
+from device_agent.measuring.conditions import standing
+from device_agent.memory.cache import Cache
+from device_agent.memory.idempotency import Answers
+from device_agent.memory.recall import Question, recall_all
+from device_agent.models.networks import Networks
+from device_agent.processes.jobs import Jobs
 from device_agent.schema import (
     Device,
     InferAnswer,
@@ -27,6 +24,9 @@ from device_agent.schema import (
     ProfileRequest,
 )
 from device_agent.settings import Settings
+from device_agent.turns.fencing import Tokens
+from device_agent.turns.leases import Leases, Turn
+from device_agent.web.metrics import Metrics
 from quant.errors import InputError
 
 SPARE_THREADS = 8

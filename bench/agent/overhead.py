@@ -16,7 +16,7 @@ from rich.progress import track
 
 from bench.agent.subject import FloatSubject, large, small
 from bench.agent.wire import Wire
-from device_agent.child import child_env
+from device_agent.processes.child import child_env
 from haq.board import Board
 from quant.ncnn.build import dump
 from quant.ncnn.runtime import write_files

@@ -15,8 +15,8 @@ import numpy as np
 from rich.progress import track
 
 from bench.agent.subject import packaged, random_policies
-from device_agent.candidates import Workshop
-from device_agent.child import child_env
+from device_agent.measuring.candidates import Workshop
+from device_agent.processes.child import child_env
 from haq.board import Board
 from haq.data import normalise
 from haq.prepare import upload

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from device_agent.prediction import read_table
+from device_agent.measuring.prediction import read_table
 from quant.ncnn.capabilities import Arch, Bits16, Capabilities
 
 Facts = Mapping[str, Any]

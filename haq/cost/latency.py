@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from device_agent.prediction import Term, effects
+from device_agent.measuring.prediction import Term, effects
 from env.actions import Choices
 from quant.policy import Bits, Policy
 

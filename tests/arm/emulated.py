@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 QEMU_TALKS = "qemu writes a line of its own to the log of a process that dies of a signal"
+JOBS = "tests/device_agent/processes/test_jobs.py"
 NOT_HERE = {
-    "tests/device_agent/test_jobs.py::test_a_killed_child_is_an_error_and_the_next_job_runs": (
-        QEMU_TALKS
-    ),
+    f"{JOBS}::test_a_killed_child_is_an_error_and_the_next_job_runs": QEMU_TALKS,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from device_agent.device import describe, read_cpuinfo
+from device_agent.measuring.device import describe, read_cpuinfo
 from quant.ncnn.runtime import capabilities
 from tests.arm.machine import arm_only
 

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from device_agent.agent import Agent
-from device_agent.leases import Leases
-from device_agent.service import create_app
 from device_agent.settings import Settings
+from device_agent.turns.leases import Leases
+from device_agent.web.service import create_app
 from quant.ncnn.build import dump
 from quant.ncnn.format import NcnnLayer
 from tests.device_agent.fake_clock import FakeClock

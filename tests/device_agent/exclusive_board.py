@@ -13,9 +13,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from device_agent.jobs import StoppingError
-from device_agent.leases import Leases, Turn
-from device_agent.line import LeaseLostError, Place, QueueFullError
+from device_agent.processes.jobs import StoppingError
+from device_agent.turns.leases import Leases, Turn
+from device_agent.turns.line import LeaseLostError, Place, QueueFullError
 from tests.device_agent.fake_clock import FakeClock
 
 NAMES = ("anna", "ben", "cleo")

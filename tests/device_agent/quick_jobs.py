@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from device_agent.jobs import Jobs
+from device_agent.processes.jobs import Jobs
 
 NAMESPACE = "urn:haq:problem:"
 LOGITS = {

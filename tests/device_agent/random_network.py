@@ -10,8 +10,8 @@ import sys
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from device_agent.shapes import Shape, output_shape
-from device_agent.validate import read_network
+from device_agent.models.shapes import Shape, output_shape
+from device_agent.models.validate import read_network
 from quant.errors import FormatError
 from quant.ncnn.build import dump, insert_splits, mixed_layers
 from quant.ncnn.format import NcnnLayer, Payload, Value

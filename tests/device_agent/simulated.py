@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from device_agent.rounds import Run
+from device_agent.measuring.rounds import Run
 
 
 class Machine:

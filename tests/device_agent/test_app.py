@@ -4,7 +4,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["device_agent.worker", "device_agent.service"])
+@pytest.mark.parametrize("module", ["device_agent.processes.worker", "device_agent.web.service"])
 def test_no_torch_and_no_web_service_in_the_child(module: str) -> None:
     unwanted = ["torch", "fastapi"] if module.endswith("worker") else ["torch", "ncnn"]
     code = f"import sys, {module}; print([m for m in {unwanted} if m in sys.modules])"

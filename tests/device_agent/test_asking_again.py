@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from device_agent.jobs import JobError
-from device_agent.service import create_app
+from device_agent.processes.jobs import JobError
 from device_agent.settings import Settings
+from device_agent.web.service import create_app
 from tests.device_agent.conftest import AUTH, KEY, infer_body
 from tests.device_agent.fake_clock import FakeClock
 from tests.device_agent.quick_jobs import (

@@ -11,12 +11,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from device_agent.agent import Agent
-from device_agent.fencing import BLOCK
-from device_agent.service import create_app
 from device_agent.settings import Settings
+from device_agent.turns.fencing import BLOCK
+from device_agent.web.service import create_app
 from tests.device_agent.conftest import AUTH
 from tests.device_agent.fake_clock import FakeClock
-from tests.device_agent.processes import wait_for
+from tests.device_agent.process_table import wait_for
 from tests.device_agent.quick_jobs import (
     Posted,
     QuickJobs,

@@ -17,19 +17,19 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from device_agent import networks
 from device_agent.agent import Agent
-from device_agent.service import create_app
+from device_agent.models import networks
+from device_agent.models.validate import read_network
 from device_agent.settings import Settings
-from device_agent.validate import read_network
+from device_agent.web.service import create_app
 from quant.errors import FormatError
 from quant.ncnn.build import dump
 from quant.ncnn.format import NcnnLayer, Payload, Value
 from tests.device_agent.conftest import KEY, put, register
-from tests.device_agent.processes import children, cpu_ticks, wait_for
+from tests.device_agent.process_table import children, cpu_ticks, wait_for
 from tests.device_agent.small_network import SHAPE, everywhere, small_layers
-from tests.device_agent.test_problems import assert_problem
 from tests.device_agent.unguarded import COMMAND, read_unchecked
+from tests.device_agent.web.test_problems import assert_problem
 
 QUICK = {"rel_ci": 0.5, "min_rounds": 4, "max_rounds": 4, "max_seconds": 0.2}
 TIMEOUT_S = 6.0

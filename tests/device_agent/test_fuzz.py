@@ -19,8 +19,8 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from device_agent.service import create_app
 from device_agent.settings import Settings
+from device_agent.web.service import create_app
 from quant.ncnn.build import dump
 from tests.device_agent import pooled_network, small_network
 from tests.device_agent.conftest import KEY

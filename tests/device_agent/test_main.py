@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from device_agent.__main__ import main
-from device_agent.keys_file import digest_of, read_keys
+from device_agent.web.keys_file import digest_of, read_keys
 from tests.device_agent.server import running
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from unittest.mock import patch
 
-from device_agent import networks
-from device_agent.worker import main
+from device_agent.models import networks
+from device_agent.processes.worker import main
 from quant.ncnn.format import NcnnLayer, load_bin, parse_param
 
 COMMAND = (sys.executable, __file__)
 
 
 def read_unchecked(param: bytes, weights: bytes, *_: object) -> list[NcnnLayer]:
-    """Stands in for `device_agent.validate.read_network`."""
+    """Stands in for `device_agent.models.validate.read_network`."""
     return load_bin(parse_param(param.decode()), weights)
 
 

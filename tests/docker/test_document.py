@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from device_agent.problems import PROBLEM_BY_ERROR
-from device_agent.service import create_app
 from device_agent.settings import PREFIX, Settings
+from device_agent.web.problems import PROBLEM_BY_ERROR
+from device_agent.web.service import create_app
 from haq.cli._app import app
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from device_agent.infer import normalise as normalise_on_board
-from device_agent.service import create_app
+from device_agent.measuring.infer import normalise as normalise_on_board
 from device_agent.settings import Settings
+from device_agent.web.service import create_app
 from haq.board import Board
 from haq.board_evaluator import BoardEvaluator
 from haq.data import normalise

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from device_agent.schema import MeasureRequest, ProfileRequest
-from device_agent.service import create_app
 from device_agent.settings import Settings
+from device_agent.web.service import create_app
 from haq.board import Board
 from haq.board.parallel import start
 from quant.errors import (

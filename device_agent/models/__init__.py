@@ -1,0 +1,1 @@
+"""Uploaded files, and the networks that they hold, checked before ncnn sees them."""

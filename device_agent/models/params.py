@@ -1,0 +1,165 @@
+"""Parameters that a layer of the `.param` may have: which, of what kind, and within what bounds.
+
+Numbers, defaults and meanings are those of ncnn 1.0.2026. Kinds matter: ncnn reads the bits of an
+integer as a float where it expects one, and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from quant.errors import FormatError
+from quant.ncnn.format import INT8_TERM_KEY, MASK_KEY, NcnnLayer, Value
+
+FLOAT32_MAX = 3.402823e38
+ACTIVATION_KEY, LIMITS_KEY = 9, 10
+ACTIVATION_LIMITS = {0: 0, 1: 0, 3: 2}
+"""Numbers that an activation takes: none, ReLU, clip."""
+REFUSED = {
+    MASK_KEY: "the network has masks (31=): register it without, they are planned here",
+    INT8_TERM_KEY: "the network is already int8 (8=): register the float network",
+}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An integer from `low` to `high`."""
+
+    name: str
+    low: int
+    high: int
+    required: bool = False
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value is one of these."""
+        return isinstance(value, int) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few integers."""
+
+    name: str
+    values: tuple[int, ...]
+    required: bool = False
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value is one of these."""
+        return isinstance(value, int) and value in self.values
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(str, self.values))}"
+
+
+@dataclass(frozen=True)
+class Real:
+    """A float from `low` to `high`, written like one."""
+
+    name: str
+    low: float = -FLOAT32_MAX
+    high: float = FLOAT32_MAX
+    required: bool = False
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value is one of these."""
+        return isinstance(value, float) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"a float from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """An array of floats, none greater than the next."""
+
+    name: str
+    required: bool = False
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value is such an array."""
+        real = isinstance(value, tuple) and all(Real(self.name).accepts(v) for v in value)
+        return real and list(value) == sorted(value)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return "an array of floats, the least first"
+
+
+Rule = Whole | Choice | Real | Bounds
+
+# Far beyond any published network. What is large in several ways at once meets the limits of
+# `device_agent.models.shapes` on numbers and operations.
+OUTPUTS = Whole("outputs", 1, 2**17, required=True)
+WEIGHTS = Whole("weights", 1, 2**31 - 1, required=True)
+GROUPS = Whole("groups", 2, 2**17, required=True)
+KERNEL = Whole("kernel", 1, 128)
+STRIDE = Whole("stride", 1, 128)
+DILATION = Whole("dilation", 1, 128)
+PAD = Whole("pad", 0, 1024)
+BIAS = Choice("bias", (0, 1))
+ACTIVATION: dict[int, Rule] = {
+    ACTIVATION_KEY: Choice("activation", tuple(ACTIVATION_LIMITS)),
+    LIMITS_KEY: Bounds("limits of the activation"),
+}
+CONVOLUTION: dict[int, Rule] = {
+    **{0: OUTPUTS, 1: Whole("kernel", 1, 128, required=True), 11: KERNEL, 5: BIAS, 6: WEIGHTS},
+    **{2: DILATION, 12: DILATION, 3: STRIDE, 13: STRIDE, 4: PAD, 14: PAD, 15: PAD, 16: PAD},
+    **ACTIVATION,
+}
+POOLING: dict[int, Rule] = {
+    **{0: Choice("kind", (0, 1)), 1: KERNEL, 11: KERNEL, 2: STRIDE, 12: STRIDE},
+    **{3: PAD, 13: PAD, 14: PAD, 15: PAD, 4: Choice("global", (0, 1))},
+    **{5: Choice("pad mode", (1,)), 6: Choice("count of padding", (0, 1))},
+}
+# Only types whose widths `quant.ncnn.plan` knows: a Flatten, Dropout or Softmax behind a 16-bit
+# layer leaves a width that is not planned, and the next layer misreads it.
+RULES: Mapping[str, Mapping[int, Rule]] = {
+    "Input": {},
+    "Split": {},
+    "Convolution": CONVOLUTION,
+    "ConvolutionDepthWise": {**CONVOLUTION, 7: GROUPS},
+    "InnerProduct": {0: OUTPUTS, 1: BIAS, 2: WEIGHTS, **ACTIVATION},
+    "Pooling": POOLING,
+    # Sum, difference, product, maximum, minimum of two blobs.
+    "BinaryOp": {0: Choice("operation", (0, 1, 2, 4, 5))},
+    "ReLU": {0: Real("slope", 0.0, 1.0)},
+    "Clip": {0: Real("least value", required=True), 1: Real("greatest value", required=True)},
+}
+
+
+def check_params(layer: NcnnLayer) -> None:
+    """Raise FormatError for a type or a parameter that is not supported, or is out of bounds."""
+    rules = RULES.get(layer.type)
+    if rules is None:
+        raise FormatError(f"layer type {layer.type} is not supported")
+    for key, value in layer.params.items():
+        check_param(layer, rules, key, value)
+    for key, rule in rules.items():
+        if rule.required and key not in layer.params:
+            raise FormatError(f"layer {layer.name}: parameter {key} ({rule.name}) is missing")
+    if LIMITS_KEY in rules:
+        check_activation(layer)
+
+
+def check_param(layer: NcnnLayer, rules: Mapping[int, Rule], key: int, value: Value) -> None:
+    """Raise FormatError unless the layer may have this parameter with this value."""
+    if key in REFUSED:
+        raise FormatError(REFUSED[key])
+    if key not in rules:
+        raise FormatError(f"layer {layer.name}: {layer.type} has no parameter {key} here")
+    rule = rules[key]
+    if not rule.accepts(value):
+        raise FormatError(
+            f"layer {layer.name}: parameter {key} ({rule.name}) is {value!s:.40}, not {rule}"
+        )
+
+
+def check_activation(layer: NcnnLayer) -> None:
+    """Raise FormatError unless the activation has as many limits as it takes."""
+    limits = layer.params.get(LIMITS_KEY, ())
+    wanted = ACTIVATION_LIMITS[layer.integer(ACTIVATION_KEY)]
+    if not isinstance(limits, tuple) or len(limits) != wanted:
+        raise FormatError(f"layer {layer.name}: its activation takes {wanted} limits")

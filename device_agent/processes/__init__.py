@@ -1,0 +1,1 @@
+"""Jobs in child processes, confined, with one kept ready."""
