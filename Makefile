@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup search test test-arm check-docker lint clean
+.PHONY: setup search test test-arm check-docker bench-agent lint clean
 
 ## make .venv with everything
 setup: $(INSTALLED)
@@ -29,6 +29,10 @@ test-arm: setup
 ## docker/agent.Dockerfile, step by step in a root folder, for ARCH=amd64 or arm64; as root
 check-docker: setup
 	$(BIN)/python -m tests.docker $(ARCH)
+
+## how far the agent's numbers can be trusted here, half an hour; names of benches in ARGS
+bench-agent: setup
+	$(BIN)/python -m bench.agent $(ARGS)
 
 ## ruff, mypy and the layers
 lint: setup

@@ -111,8 +111,7 @@ class Agent:
         self._check_policies(len(request.policies))
         self.networks.require(request.network)
         with self.files.held(request.images):
-            if not self.files.has(request.images):
-                raise InputError(f"no file {request.images} here: upload the images first")
+            self.files.require(request.images)
             return InferAnswer(**self._run("infer", request.model_dump(), turn))
 
     def _check_policies(self, count: int) -> None:

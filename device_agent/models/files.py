@@ -25,6 +25,10 @@ MAX_FILES = 10_000
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+class UnknownFileError(InputError):
+    """No file with this digest is here."""
+
+
 class DiskFullError(BoardError):
     """There is no room for a file."""
 
@@ -74,10 +78,14 @@ class Files:
             return True
         return False
 
-    def read(self, digest: str) -> bytes:
-        """Content of a file. Raises InputError where it is not there."""
+    def require(self, digest: str) -> None:
+        """Raise UnknownFileError unless a file is there."""
         if not self.has(digest):
-            raise InputError(f"no file {digest} here: upload it first")
+            raise UnknownFileError(f"no file {digest} here: upload it first")
+
+    def read(self, digest: str) -> bytes:
+        """Content of a file. Raises UnknownFileError where it is not there."""
+        self.require(digest)
         return self.path(digest).read_bytes()
 
     @contextmanager

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from device_agent.memory.idempotency import IdempotencyError
-from device_agent.models.files import DiskFullError, is_disk_full
+from device_agent.models.files import DiskFullError, UnknownFileError, is_disk_full
 from device_agent.models.networks import UnknownNetworkError
 from device_agent.processes.jobs import JobError, JobTimeoutError, StoppingError
 from device_agent.turns.line import LeaseLostError, QueueFullError
@@ -23,6 +23,7 @@ RETRY_AFTER_S = 5
 MAX_DETAIL = 1000
 # Status and last word of the type; the first line that fits an error counts.
 PROBLEM_BY_ERROR: tuple[tuple[type[HaqError], int, str], ...] = (
+    (UnknownFileError, 404, "unknown-file"),
     (UnknownNetworkError, 404, "unknown-network"),
     (IdempotencyError, 422, "idempotency-mismatch"),
     (InputError, 422, "invalid"),

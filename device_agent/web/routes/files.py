@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi import APIRouter, Path, Request
 
 from device_agent.schema import StoredFile
 from device_agent.web.limits import UPLOAD_PREFIX
@@ -27,6 +27,5 @@ async def put_file(digest: Digest, request: Request, agent: TheAgent) -> StoredF
 @router.head(FILE_PATH, include_in_schema=False)
 def get_file(digest: Digest, agent: TheAgent) -> StoredFile:
     """Whether a file is there: 200 or 404."""
-    if not agent.files.has(digest):
-        raise HTTPException(404, f"no file {digest} here")
+    agent.files.require(digest)
     return StoredFile(sha256=digest, size_bytes=agent.files.path(digest).stat().st_size)

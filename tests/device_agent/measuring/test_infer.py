@@ -80,5 +80,5 @@ def test_answers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_must_have_been_uploaded(client: TestClient, network: str) -> None:
     body = {"network": network, "policies": [everywhere(8)], "images": "0" * 64}
     answer = client.post("/v1/infer", json=body)
-    assert answer.status_code == 422
-    assert "upload the images first" in answer.json()["detail"]
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:haq:problem:unknown-file"

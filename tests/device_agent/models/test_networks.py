@@ -131,7 +131,6 @@ def test_networks_that_cannot_be_measured_are_refused(
         ({"input_shape": [1, 16, 16]}, "stem has 432 weights, but 16 outputs from 1 input"),
         ({"input_shape": [3, 8192, 8192]}, "numbers in its output"),
         ({"ranges": {"stem": 1e300}}, "range of stem"),
-        ({"param": "0" * 64}, "upload it first"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -141,6 +140,14 @@ def test_requests_that_make_no_sense_are_refused(
     answer = client.post("/v1/networks", json={**body(client, small_layers()), **change})
     assert answer.status_code == 422
     assert cause in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("file", ["param", "bin"])
+def test_files_that_are_not_here_have_to_be_uploaded_first(client: TestClient, file: str) -> None:
+    answer = client.post("/v1/networks", json={**body(client, small_layers()), file: "0" * 64})
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:haq:problem:unknown-file"
+    assert "upload it first" in answer.json()["detail"]
 
 
 def test_ranges_that_are_not_finite_are_refused(client: TestClient) -> None:
