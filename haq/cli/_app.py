@@ -7,6 +7,7 @@ import typer
 from haq.cli import boards
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
+from haq.cli.measure import measure
 from haq.cli.profile import profile
 from haq.cli.report import report
 from haq.cli.search import search
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, evaluate, profile, export, report, train):
+for command in (search, evaluate, measure, profile, export, report, train):
     app.command()(command)
 app.add_typer(boards.app)
 

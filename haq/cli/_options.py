@@ -83,6 +83,16 @@ PatienceOption = Annotated[
         "--patience", min=0, help="Minutes to wait for a lost board to come back; 0: stop at once."
     ),
 ]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, max=64, help="ncnn's threads on the board.")
+]
+CoresOption = Annotated[
+    str | None,
+    typer.Option("--cores", help="The board's CPUs to stay on: 4,5,6,7, or big, or little."),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Measure even what the board remembers.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON line on standard output.")
 ]

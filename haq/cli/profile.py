@@ -12,7 +12,9 @@ from haq.cli._options import (
     BoardOption,
     CalibrationOption,
     CaOption,
+    CoresOption,
     DataOption,
+    FreshOption,
     InputOption,
     JsonOption,
     KeyOption,
@@ -21,6 +23,7 @@ from haq.cli._options import (
     ObserverOption,
     Padding,
     PaddingOption,
+    ThreadsOption,
     WeightsOption,
 )
 
@@ -41,11 +44,9 @@ def profile(
     checks: Annotated[
         int, typer.Option(min=0, max=64, help="Random policies to check the table against.")
     ] = 20,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="ncnn's threads.")] = 1,
-    cores: Annotated[
-        str | None, typer.Option(help="CPUs to stay on: 4,5,6,7, or big, or little.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option(help="Measure even what the board remembers.")] = False,
+    threads: ThreadsOption = 1,
+    cores: CoresOption = None,
+    fresh: FreshOption = False,
     board: BoardOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,

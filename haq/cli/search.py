@@ -16,6 +16,7 @@ from haq.cli._options import (
     BoardsOption,
     CalibrationOption,
     CaOption,
+    CoresOption,
     DataOption,
     InputOption,
     JsonOption,
@@ -26,6 +27,7 @@ from haq.cli._options import (
     Padding,
     PaddingOption,
     PatienceOption,
+    ThreadsOption,
     WeightsOption,
 )
 from quant.errors import BoardError
@@ -64,6 +66,8 @@ def search(
     reward: Annotated[
         Reward, typer.Option(help="kl: minus the divergence from float; top1: as in HAQ.")
     ] = Reward.kl,
+    threads: ThreadsOption = 1,
+    cores: CoresOption = None,
     board: BoardsOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,
@@ -77,6 +81,7 @@ def search(
     """Search the bits of every layer within a budget, measured on a board."""
     from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
+    from haq.cores import parse_cores
     from haq.report import write_report
     from haq.search.pause import PatientBoard
     from haq.search.request import SearchRequest, check_budget, parse_bits
@@ -97,6 +102,8 @@ def search(
         episodes=episodes,
         seed=seed,
         reward=reward.value,
+        threads=threads,
+        cores=parse_cores(cores),
     )
     folder = RunFolder(out or default_folder(model), model)
     subject, splits = load_subject(request)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from env.actions import Choices, free_choices, tied_choices
+from haq.cores import Cores
 from haq.cost import Budget, parse_budget
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
@@ -32,6 +33,13 @@ class SearchRequest:
     episodes: int
     seed: int
     reward: RewardKind
+    threads: int = 1
+    cores: Cores = None
+
+    @property
+    def timing(self) -> dict[str, Any]:
+        """How the board times, as arguments of `Board.measure` and `Board.profile`."""
+        return {"threads": self.threads, "cores": self.cores}
 
     @property
     def is_deployable(self) -> bool:
@@ -46,7 +54,8 @@ class SearchRequest:
     def to_json(self) -> dict[str, Any]:
         """Everything that decides the result."""
         weights = None if self.weights is None else str(self.weights)
-        return {**asdict(self), "weights": weights, "bits": list(self.bits)}
+        cores = list(self.cores) if isinstance(self.cores, tuple) else self.cores
+        return {**asdict(self), "weights": weights, "bits": list(self.bits), "cores": cores}
 
 
 def parse_bits(text: str) -> tuple[int, ...]:

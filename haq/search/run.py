@@ -146,7 +146,8 @@ class _Search:
         self.capabilities = board.capabilities()
         self.choices = request.choices(self.graph.layer_names)
         self.journal = Journal(folder.measurements)
-        self.meter = RememberedMeter(board, self.journal, LIMITS)
+        limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
+        self.meter = RememberedMeter(board, self.journal, limits)
 
     @property
     def graph(self) -> Graph:
@@ -162,7 +163,9 @@ class _Search:
         if budget is not None and budget.kind != "latency":
             return additive_target(budget, self.graph, self.choices)
         names = self.choices.names
-        profile = load_or_measure_profile(self.board, names, self.folder, self.progress)
+        profile = load_or_measure_profile(
+            self.board, names, self.folder, self.progress, **self.request.timing
+        )
         model = make_latency_cost(self.choices, profile)
         return latency_target(budget, model, self.meter, self.request.seed)
 

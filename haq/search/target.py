@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,7 @@ def deviation(latency: Latency) -> float:
 
 
 def load_or_measure_profile(
-    board: AnyBoard, names: Sequence[str], folder: RunFolder, progress: Progress
+    board: AnyBoard, names: Sequence[str], folder: RunFolder, progress: Progress, **timing: Any
 ) -> Profile:
     """The board's latency table: from the run folder if it is there, else measured and kept."""
     if folder.profile.is_file():
@@ -144,7 +145,7 @@ def load_or_measure_profile(
     parts = []
     progress.start("latency of each layer", len(names))
     for some in chunks(names, PROFILE_CHUNK):
-        parts.append(board.profile(some))
+        parts.append(board.profile(some, **timing))
         for _ in some:
             progress.advance()
     profile = merge_profiles(parts)

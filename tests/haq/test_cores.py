@@ -7,7 +7,7 @@ from quant.errors import InputError
 def test_what_cores_mean() -> None:
     assert parse_cores(None) is None
     assert parse_cores("big") == "big"
-    assert parse_cores("4,5,7") == [4, 5, 7]
+    assert parse_cores("4,5,7") == (4, 5, 7)
 
 
 @pytest.mark.parametrize("text", ["", "four", "4,", "-1", "4 5", "99999", "\u0664"])
