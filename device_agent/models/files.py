@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
-
-from starlette.concurrency import run_in_threadpool
 
 from quant.errors import BoardError, InputError
 
@@ -99,26 +96,17 @@ class Files:
             with self._lock:
                 self._held -= Counter(digests)
 
-    async def receive(self, digest: str, chunks: AsyncIterable[bytes]) -> None:
-        """Keep a body under its digest.
-
-        Raises InputError if they differ and DiskFullError where there is no room, and keeps
-        nothing then.
-        """
-        sha = hashlib.sha256()
+    @contextmanager
+    def partial(self) -> Iterator[IO[bytes]]:
+        """A file to write into that is gone afterwards, unless it was kept."""
         with NamedTemporaryFile(dir=self.folder, prefix=PARTIAL_PREFIX, delete=False) as partial:
             try:
-                async for chunk in chunks:
-                    sha.update(chunk)
-                    partial.write(chunk)
-                if sha.hexdigest() != digest:
-                    raise InputError(f"the body's SHA-256 is {sha.hexdigest()}, not {digest}")
-                await run_in_threadpool(self._keep, partial, digest)
+                yield partial
             finally:
                 Path(partial.name).unlink(missing_ok=True)
 
-    def _keep(self, partial: IO[bytes], digest: str) -> None:
-        """Give a received file its name, and others' room to it."""
+    def keep(self, partial: IO[bytes], digest: str) -> None:
+        """Give a written file its name, and others' room to it. Raises DiskFullError."""
         with self.held(digest):
             partial.flush()
             self._make_room()

@@ -20,6 +20,7 @@ from device_agent.models import files as files_module
 from device_agent.models.files import DiskFullError, Files
 from device_agent.settings import Settings
 from device_agent.web.service import create_app
+from device_agent.web.uploads import receive
 from tests.device_agent.conftest import KEY, put, register
 from tests.device_agent.small_network import everywhere, small_layers
 
@@ -99,11 +100,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def receive(files: Files, data: bytes) -> str:
+def store_bytes(files: Files, data: bytes) -> str:
     async def body() -> AsyncIterator[bytes]:
         yield data
 
-    asyncio.run(files.receive(digest_of(data), body()))
+    asyncio.run(receive(files, digest_of(data), body()))
     return digest_of(data)
 
 
@@ -125,48 +126,48 @@ def age(files: Files, *digests: str) -> None:
 
 
 def test_files_used_longest_ago_make_room(store: Files) -> None:
-    a, b, c = (receive(store, letter * 100) for letter in (b"a", b"b", b"c"))
+    a, b, c = (store_bytes(store, letter * 100) for letter in (b"a", b"b", b"c"))
     age(store, a, b, c)
     assert store.has(a)
-    d = receive(store, b"d" * 150)
+    d = store_bytes(store, b"d" * 150)
     assert names(store) == {a, d}
 
 
 def test_room_is_made_only_as_far_as_needed(store: Files) -> None:
-    a, b, c = (receive(store, letter * 100) for letter in (b"a", b"b", b"c"))
+    a, b, c = (store_bytes(store, letter * 100) for letter in (b"a", b"b", b"c"))
     age(store, a, b, c)
-    d = receive(store, b"d" * 100)
+    d = store_bytes(store, b"d" * 100)
     assert names(store) == {b, c, d}
-    assert receive(store, b"d" * 100) == d
+    assert store_bytes(store, b"d" * 100) == d
 
 
 def test_files_in_use_stay(store: Files) -> None:
-    a, b = receive(store, b"a" * 100), receive(store, b"b" * 100)
+    a, b = store_bytes(store, b"a" * 100), store_bytes(store, b"b" * 100)
     age(store, a, b)
     with store.held(a), store.held(a, b):
         pass
     with store.held(a):
-        c = receive(store, b"c" * 200)
+        c = store_bytes(store, b"c" * 200)
         assert names(store) == {a, c}
         with store.held(c), pytest.raises(DiskFullError, match="no room within 300 bytes"):
-            receive(store, b"d")
+            store_bytes(store, b"d")
         assert names(store) == {a, c}
-    d = receive(store, b"d" * 50)
+    d = store_bytes(store, b"d" * 50)
     assert a not in names(store) and d in names(store)
 
 
 def test_there_is_an_end_to_small_files_too(store: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files_module, "MAX_FILES", 2)
-    a, b = receive(store, b"a"), receive(store, b"b")
+    a, b = store_bytes(store, b"a"), store_bytes(store, b"b")
     age(store, a, b)
     assert names(store) == {a, b}
-    c = receive(store, b"c")
+    c = store_bytes(store, b"c")
     assert names(store) == {b, c}
 
 
 def test_a_file_larger_than_the_store_is_refused(store: Files) -> None:
     with pytest.raises(DiskFullError):
-        receive(store, b"x" * 301)
+        store_bytes(store, b"x" * 301)
     assert names(store) == set()
 
 
@@ -199,7 +200,7 @@ def test_a_client_that_leaves_keeps_nothing(store: Files) -> None:
         raise ClientDisconnect
 
     with pytest.raises(ClientDisconnect):
-        asyncio.run(store.receive(digest_of(b"half and more"), body()))
+        asyncio.run(receive(store, digest_of(b"half and more"), body()))
     assert names(store) == set()
 
 
@@ -209,7 +210,7 @@ def test_a_request_that_is_cut_off_keeps_nothing(store: Files) -> None:
         await asyncio.sleep(60)
 
     async def run() -> None:
-        task = asyncio.create_task(store.receive(digest_of(b"half and more"), body()))
+        task = asyncio.create_task(receive(store, digest_of(b"half and more"), body()))
         await asyncio.sleep(0.05)
         assert len(names(store)) == 1
         task.cancel()
@@ -299,7 +300,7 @@ def test_the_folder_is_synced_after_the_file_got_its_name(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    name = receive(store, b"x")
+    name = store_bytes(store, b"x")
     (file, before), (folder, after) = synced
     assert Path(file).name in before and name not in before
     assert (folder, after) == (str(store.folder), {name})

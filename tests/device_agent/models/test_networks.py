@@ -17,7 +17,7 @@ from quant.ncnn.build import dump, mixed_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import NcnnLayer, Payload
 from tests.device_agent.conftest import put, register
-from tests.device_agent.models.test_files import receive
+from tests.device_agent.models.test_files import store_bytes
 from tests.device_agent.small_network import RANGES, SHAPE, everywhere, small_layers
 
 Change = Callable[[NcnnLayer], NcnnLayer]
@@ -70,9 +70,9 @@ def test_a_network_in_use_keeps_its_files(client: TestClient, settings: Settings
     networks = Networks(settings.data_dir, max_store_bytes=1)
     record = networks.find(identity)
     with networks.held(identity), pytest.raises(DiskFullError):
-        receive(networks.files, b"more")
+        store_bytes(networks.files, b"more")
     assert networks.find(identity) == record
-    receive(networks.files, b"m")
+    store_bytes(networks.files, b"m")
     with pytest.raises(UnknownNetworkError, match="made room for others: upload it again"):
         networks.require(identity)
 
