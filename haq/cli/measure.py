@@ -76,16 +76,14 @@ def measure(
     """Measure the latency of policies on a board, beside the float network."""
     from haq.cli._board import open_board
     from haq.cli._progress import show_progress
+    from haq.cli._subject import load_subject
     from haq.cores import parse_cores
-    from haq.data import load_calibration, load_images
     from haq.policies import read_policy
-    from haq.prepare import load_network, make_subject, upload
+    from haq.prepare import upload
 
     chosen_cores = parse_cores(cores)
-    config, network = load_network(model, weights, input_size, padding.value)
-    chosen = [read_policy(text, network.graph.layer_names) for text in policy]
-    ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
-    subject = make_subject(config, network, ranges_from, observer.value)
+    subject = load_subject(model, weights, input_size, padding, data, calibration, observer)
+    chosen = [read_policy(text, subject.network.graph.layer_names) for text in policy]
     with (
         show_progress() as progress,
         open_board(board, board_key, board_ca, progress.note) as device,

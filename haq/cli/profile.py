@@ -56,15 +56,13 @@ def profile(
     from haq.board import profile_to_json
     from haq.cli._board import open_board
     from haq.cli._progress import show_progress
+    from haq.cli._subject import load_subject
     from haq.cores import parse_cores
-    from haq.data import load_calibration, load_images
-    from haq.prepare import load_network, make_subject, upload
+    from haq.prepare import upload
     from haq.store import write_json
 
     chosen_cores = parse_cores(cores)
-    config, network = load_network(model, weights, input_size, padding.value)
-    ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
-    subject = make_subject(config, network, ranges_from, observer.value)
+    subject = load_subject(model, weights, input_size, padding, data, calibration, observer)
     with (
         show_progress() as progress,
         open_board(board, board_key, board_ca, progress.note) as device,

@@ -1,0 +1,28 @@
+"""The network that a command is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from haq.cli._options import Observer, Padding
+    from haq.prepare import Subject
+
+
+def load_subject(
+    model: str,
+    weights: Path | None,
+    input_size: int,
+    padding: Padding,
+    data: str,
+    calibration: str | None,
+    observer: Observer,
+) -> Subject:
+    """The network that the options name, calibrated. Raises InputError."""
+    from haq.data import load_calibration, load_images
+    from haq.prepare import load_network, make_subject
+
+    config, network = load_network(model, weights, input_size, padding.value)
+    ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
+    return make_subject(config, network, ranges_from, observer.value)
