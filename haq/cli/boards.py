@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from haq.board import Device, Status
     from haq.boards import ListedBoard
 
-app = typer.Typer(name="boards", help="The boards that --board knows by name.")
+app = typer.Typer(
+    name="boards", help="The boards that --board knows by name.", invoke_without_command=True
+)
 COLUMNS = ("name", "url", "address", "cpu", "machine", "ncnn", "16 bits", "load", "°C", "state")
 SHOWN = (
     *("name", "url", "address", "cpu", "machine", "ncnn_version", "bits16"),
@@ -24,6 +27,13 @@ SHOWN = (
 )
 WIDE = 240
 """Characters of a line where there is no terminal."""
+
+
+@app.callback()
+def boards(context: typer.Context) -> None:
+    """The boards that --board knows by name; without a command they are listed."""
+    if context.invoked_subcommand is None:
+        show_list(as_json=False, board_key=os.environ.get("HAQ_AGENT_KEY"))
 
 
 @app.command()
@@ -79,8 +89,10 @@ def show_list(as_json: JsonOption = False, board_key: KeyOption = None) -> None:
     rows = [make_row(name, known[name], answer.result()) for name, answer in running.items()]
     if as_json:
         print(json.dumps(rows))
-    else:
+    elif rows:
         print_rows(rows)
+    else:
+        typer.echo("no boards yet: haq boards add NAME http://HOST:PORT", err=True)
 
 
 def check_addition(

@@ -53,6 +53,14 @@ def test_a_board_is_added_shown_and_removed(agent: Server, file: Path) -> None:
     assert haq("boards", "list", "--json").result == []
 
 
+def test_without_a_command_the_boards_are_listed(agent: Server, file: Path) -> None:
+    done = haq("boards")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "no boards yet: haq boards add NAME http://HOST:PORT\n"
+    haq("boards", "add", "pi4", agent.url, "--key-env", "PI_KEY")
+    assert "pi4" in haq("boards").out
+
+
 def test_the_list_holds_no_key(agent: Server, file: Path) -> None:
     key_file = file.parent / "key"
     key_file.write_text(KEY)
