@@ -20,9 +20,8 @@ PACKAGES = ("ca-certificates", "python3", "python3-venv")
 VENV, STAMP = "/opt/venv", "opt/venv/installed"
 TEST_TOOLS = ("pytest", "hypothesis", "trustme", "httpx2")
 
-AGENT = ("tests/device_agent", "tests/quant/test_graph.py", "tests/quant/test_policy.py")
-NCNN = ("tests/quant/ncnn", "tests/arm", "--ignore=tests/quant/ncnn/test_build.py")
-RUNS = {"max": (*AGENT, *NCNN), "cortex-a72": NCNN}
+NCNN = ("tests/quant/ncnn", "tests/arm")
+RUNS = {"max": ("tests/device_agent", "tests/quant", "tests/arm"), "cortex-a72": NCNN}
 """Tests by processor: fp16 arithmetic is in every one since Armv8.2, and not in a Raspberry Pi 4.
 The agent starts its children without the variable that chooses the processor, so it is tested on
 qemu's own choice, which is `max`."""

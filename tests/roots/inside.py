@@ -19,7 +19,9 @@ IDS = "0 0 65536"
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
+OLD_KERNEL = "programs of another processor need Linux 6.7 or newer here (binfmt_misc)"
 NETWORK_FILES = {
+    "/etc/hosts": Path("/etc/hosts"),
     "/etc/resolv.conf": Path("/etc/resolv.conf"),
     "/run/certificates.crt": Path("/etc/ssl/certs/ca-certificates.crt"),
 }
@@ -92,6 +94,9 @@ def preparation(inside: Inside) -> Iterator[str]:
     for folder in ("tmp", "dev", "run"):
         yield f"mount -t tmpfs tmpfs {root}/{folder}"
     yield f"mkdir -m 1777 {root}/dev/shm"
+    yield f"mkdir {root}/dev/pts"
+    yield f"mount -t devpts -o newinstance,ptmxmode=0666 devpts {root}/dev/pts"
+    yield f"ln -s pts/ptmx {root}/dev/ptmx"
     yield f"ln -s /proc/self/fd {root}/dev/fd"
     devices = {f"/dev/{name}": Path("/dev") / name for name in DEVICES}
     for target, path in {**devices, **NETWORK_FILES, **inside.volumes}.items():
@@ -105,7 +110,7 @@ def preparation(inside: Inside) -> Iterator[str]:
 
 def emulation(emulator: str) -> Iterator[str]:
     """Lines that make the kernel start foreign programs with an emulator, in here only."""
-    yield f"mount -t binfmt_misc none {BINFMT}"
+    yield f"mount -t binfmt_misc none {BINFMT} || {{ echo '{OLD_KERNEL}' >&2; exit 1; }}"
     yield f"printf %s {shlex.quote(registration(emulator))} > {BINFMT}/register"
 
 
