@@ -22,9 +22,9 @@ TEST_TOOLS = ("pytest", "hypothesis", "trustme", "httpx2")
 
 NCNN = ("tests/quant/ncnn", "tests/arm")
 RUNS = {"max": ("tests/device_agent", "tests/quant", "tests/arm"), "cortex-a72": NCNN}
-"""Tests by processor: fp16 arithmetic is in every one since Armv8.2, and not in a Raspberry Pi 4.
-The agent starts its children without the variable that chooses the processor, so it is tested on
-qemu's own choice, which is `max`."""
+"""Tests by processor: `max` computes in fp16, as a Raspberry Pi 5 does; cortex-a72 is that of a
+Raspberry Pi 4, which does not. The agent starts its children without the variable that chooses the
+processor, so it is tested on qemu's own choice, which is `max`."""
 
 
 def main() -> int:
@@ -43,8 +43,10 @@ def main() -> int:
 
 def requirements() -> list[str]:
     """What the agent needs, and what its tests need, as this environment's haq demands it."""
-    demanded = [text.partition(";") for text in requires("haq") or []]
-    return [text for text, _, extra in demanded if not extra or text.startswith(TEST_TOOLS)]
+    lines = requires("haq") or []
+    extras = [line.partition(";")[0] for line in lines if "extra ==" in line]
+    tools = {text for text in extras if text.startswith(TEST_TOOLS)}
+    return [*(line for line in lines if "extra ==" not in line), *sorted(tools)]
 
 
 def install(wanted: list[str]) -> None:

@@ -23,13 +23,23 @@ class MissingError(Exception):
 
 
 def require_tools(arch: str) -> None:
-    """Raise MissingError unless a root folder can be made and entered."""
+    """Install what it takes to make and enter a root folder. Raises MissingError."""
     if os.geteuid() != 0:
         raise MissingError("a root folder is made and entered by root: run this with sudo")
-    if shutil.which("debootstrap") is None:
-        raise MissingError("debootstrap is missing: apt-get install debootstrap")
-    if is_foreign(arch) and find_emulator() is None:
-        raise MissingError(f"no emulator for {arch}: apt-get install qemu-user-static")
+    if is_foreign(arch) and arch != "arm64":
+        raise MissingError(f"{arch} is not emulated here, only arm64 is")
+    packages = missing_packages(arch)
+    if packages and shutil.which("apt-get") is None:
+        raise MissingError(f"install these packages of Debian first: {' '.join(packages)}")
+    if packages:
+        run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], check=True)
+
+
+def missing_packages(arch: str) -> list[str]:
+    """Debian packages of the programs that are not there."""
+    emulator = is_foreign(arch) and find_emulator() is None
+    maker = shutil.which("debootstrap") is None
+    return ["debootstrap"] * maker + ["qemu-user-static"] * emulator
 
 
 def make(root: Path, arch: str, packages: Sequence[str]) -> None:

@@ -8,9 +8,6 @@ import pytest
 
 from tests.roots import debian
 from tests.roots.debian import STAMP, SUITE, MissingError, make, require_tools
-from tests.roots.emulation import MACHINES
-
-FOREIGN = next(name for name, machine in MACHINES.items() if machine != platform.machine())
 
 
 @pytest.fixture
@@ -18,6 +15,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder in which programs are found."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     return tmp_path
 
 
@@ -28,17 +26,33 @@ def install(folder: Path, name: str) -> None:
 def test_others_than_root_are_told_so(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(MissingError, match="run this with sudo"):
-        require_tools(FOREIGN)
+        require_tools("arm64")
 
 
-def test_what_is_missing_is_named_with_the_command_that_brings_it(tools: Path) -> None:
-    with pytest.raises(MissingError, match="apt-get install debootstrap"):
-        require_tools(FOREIGN)
+def test_without_apt_the_missing_packages_are_named(tools: Path) -> None:
+    with pytest.raises(MissingError, match=r"first: debootstrap qemu-user-static$"):
+        require_tools("arm64")
+    with pytest.raises(MissingError, match=r"first: debootstrap$"):
+        require_tools("amd64")
     install(tools, "debootstrap")
-    with pytest.raises(MissingError, match="apt-get install qemu-user-static"):
-        require_tools(FOREIGN)
     install(tools, "qemu-aarch64-static")
-    require_tools(FOREIGN)
+    require_tools("arm64")
+
+
+def test_with_apt_they_are_installed(tools: Path) -> None:
+    note = tools / "note"
+    (tools / "apt-get").write_text(f'#!/bin/sh\necho "$@" > {note}\n')
+    (tools / "apt-get").chmod(0o755)
+    require_tools("arm64")
+    assert note.read_text().split()[-2:] == ["debootstrap", "qemu-user-static"]
+
+
+def test_only_arm_is_emulated(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tools, "debootstrap")
+    require_tools("amd64")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(MissingError, match="amd64 is not emulated"):
+        require_tools("amd64")
 
 
 def test_a_root_that_is_there_is_left_alone(
