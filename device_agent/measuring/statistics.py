@@ -57,7 +57,7 @@ def summarise(blocks: Samples, rng: Generator) -> Summary:
 
 
 def median_interval(blocks: Samples, rng: Generator) -> tuple[float, float]:
-    """95 % interval of the median of samples (blocks, rounds).
+    """95 % interval of the median of positive samples (blocks, rounds).
 
     The standard error comes from a bootstrap over whole blocks, the factor from Student's t, since
     blocks are few (Efron and Tibshirani 1993, chapters 6 and 12). One block says nothing of others:
@@ -70,7 +70,7 @@ def median_interval(blocks: Samples, rng: Generator) -> tuple[float, float]:
     error = float(medians.std()) * math.sqrt(count / (count - 1))
     reach = student_quantile((1 + CONFIDENCE) / 2, count - 1) * error * LOOKS
     middle = float(np.median(blocks))
-    return middle - reach, middle + reach
+    return max(0.0, middle - reach), middle + reach
 
 
 def student_quantile(probability: float, freedom: int) -> float:
