@@ -90,7 +90,8 @@ class Agent:
             self.metrics.observe_noise(max(one["noise"] for one in found["latencies"]))
             return list(found["latencies"])
 
-        questions = [self._question("measure", {**asked, "policies": p}) for p in request.policies]
+        shared = self._question("measure", asked)
+        questions = [{**shared, "policies": policy} for policy in request.policies]
         latencies = recall_all(self.cache, questions, request.fresh, measure)
         return MeasureAnswer.model_validate({"latencies": latencies, "timed_s": spent_s})
 

@@ -68,9 +68,14 @@ def median_interval(blocks: Samples, rng: Generator) -> tuple[float, float]:
     chosen = rng.integers(0, count, (RESAMPLES, count))
     medians = np.median(units[chosen].reshape(RESAMPLES, -1), axis=1)
     error = float(medians.std()) * math.sqrt(count / (count - 1))
-    reach = student_quantile((1 + CONFIDENCE) / 2, count - 1) * error * LOOKS
+    reach = interval_reach(count) * error
     middle = float(np.median(blocks))
     return max(0.0, middle - reach), middle + reach
+
+
+def interval_reach(blocks: int) -> float:
+    """Half the width of an interval, in standard errors of the median of `blocks` >= 2 blocks."""
+    return student_quantile((1 + CONFIDENCE) / 2, blocks - 1) * LOOKS
 
 
 def student_quantile(probability: float, freedom: int) -> float:

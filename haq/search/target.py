@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from device_agent.measuring.blocks import BLOCK
+from device_agent.measuring.prediction import random_bits
+from device_agent.measuring.statistics import interval_reach
 from env.actions import Choices
 from env.budget import CostModel
 from haq.board import AnyBoard, Latency, Profile, profile_to_json, read_profile
@@ -26,8 +29,6 @@ FLOAT = 32
 RANDOM_PROBES = 12
 LEAST_PROBES = 3
 PROFILE_CHUNK = 6
-DEVIATIONS_OF_INTERVAL = 3.92
-"""Width of a 95 % interval in standard deviations."""
 BELOW_UNIFORM8 = 0.98
 
 
@@ -105,15 +106,9 @@ def measure_probes(model: LatencyCost, meter: Meter, seed: int) -> dict[str, Lat
 
 
 def random_policy(choices: Choices, rng: np.random.Generator) -> Policy:
-    """Every layer's width at random, with a random share for each width."""
-    shares = rng.dirichlet(np.ones(max(len(w) for w in choices.weight.values())))
-    chosen = {}
-    for name in choices.names:
-        widths = choices.weight[name]
-        part = shares[: len(widths)] / shares[: len(widths)].sum()
-        bits = int(rng.choice(widths, p=part))
-        chosen[name] = Bits(bits, bits)
-    return Policy(chosen)
+    """`random_bits` of tied choices, whose layers all have the same widths."""
+    bits = random_bits(choices.names, choices.weight[choices.names[0]], rng)
+    return Policy({name: Bits(b, b) for name, b in bits.items()})
 
 
 def find_least(model: LatencyCost, meter: Meter) -> Policy:
@@ -132,8 +127,9 @@ def observe(model: LatencyCost, meter: Meter, policies: Sequence[Policy]) -> dic
 
 
 def deviation(latency: Latency) -> float:
-    """Standard deviation of a measured ratio, from its interval."""
-    return (latency.ratio_high - latency.ratio_low) / DEVIATIONS_OF_INTERVAL
+    """Standard deviation of a measured ratio, from its interval and the blocks behind that."""
+    blocks = max(2, latency.rounds // BLOCK)
+    return (latency.ratio_high - latency.ratio_low) / (2 * interval_reach(blocks))
 
 
 def load_or_measure_profile(
