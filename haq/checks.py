@@ -6,7 +6,7 @@ from typing import Any
 
 from haq.data import Images
 from haq.export import compare_executed, run_exported_ncnn, run_exported_onnx
-from haq.prepare import Subject, arithmetic_of, to_tensor
+from haq.prepare import Subject, arithmetic_of, quantizer_of, to_tensor
 from haq.store.run_folder import RunFolder
 from quant.evaluate import run_batches
 from quant.fake_quant import FakeQuantNet
@@ -35,7 +35,9 @@ def check_exports(
 
     Paths, top-1 and agreement by the names of KEYS; None where ncnn cannot run the policy.
     """
-    net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic_of(policy))
+    net = FakeQuantNet(
+        subject.network.graph, quantizer_of(subject, arithmetic_of(policy)), capabilities
+    )
     fake_quant = run_batches(lambda x: net.logits(x, policy), to_tensor(images))
     onnx = compare_executed(run_exported_onnx(folder, images), fake_quant, images)
     found: dict[str, Any] = dict.fromkeys(KEYS)

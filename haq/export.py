@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from haq.data import Images, normalise
-from haq.prepare import Subject, arithmetic_of
+from haq.prepare import Subject, arithmetic_of, quantizer_of
 from haq.store.run_folder import RunFolder, make_folder, write_bytes
 from quant.errors import PolicyError
 from quant.fake_quant import FakeQuantNet
@@ -43,7 +43,9 @@ def export(subject: Subject, policy: Policy, capabilities: Capabilities, folder:
 
     Raises PolicyError where the policy does not fit the network.
     """
-    net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic_of(policy))
+    net = FakeQuantNet(
+        subject.network.graph, quantizer_of(subject, arithmetic_of(policy)), capabilities
+    )
     write_bytes(folder.onnx, export_onnx(net, policy).SerializeToString())
     if policy.is_deployable:
         param, weights = dump(ncnn_layers(subject, policy, capabilities))

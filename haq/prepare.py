@@ -15,9 +15,10 @@ from haq.zoo.mobilenet_v2 import Padding
 from quant.calibrate import Ranges, calibrate
 from quant.errors import DataError
 from quant.evaluate import FakeQuantEvaluator, run_batches
-from quant.fake_quant import Arithmetic, FakeQuantNet
+from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
 from quant.graph import Network
+from quant.naive import Arithmetic, NaiveQuantizer
 from quant.ncnn.build import float_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.observers import Method
@@ -57,8 +58,13 @@ def make_evaluator(
     check_images(subject.config, images)
     x = to_tensor(images)
     float_logits = run_batches(FloatNet(subject.network).logits, x)
-    net = FakeQuantNet(subject.network, subject.ranges, capabilities, arithmetic)
+    net = FakeQuantNet(subject.network.graph, quantizer_of(subject, arithmetic), capabilities)
     return FakeQuantEvaluator(net, x, images.labels, float_logits)
+
+
+def quantizer_of(subject: Subject, arithmetic: Arithmetic) -> NaiveQuantizer:
+    """The plain quantizer on the ranges of a subject."""
+    return NaiveQuantizer(subject.network, subject.ranges, arithmetic)
 
 
 def upload(subject: Subject, board: AnyBoard) -> None:

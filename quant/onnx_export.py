@@ -15,9 +15,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from quant.fake_quant import FakeQuantNet, InputLevels
+from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats, Layer, Node
 from quant.policy import Policy
+from quant.quantized import InputLevels, QuantizedLayer
 
 OPSET = 19
 IR_VERSION = 10
@@ -47,6 +48,7 @@ class _Writer:
 
     def __init__(self, net: FakeQuantNet, policy: Policy) -> None:
         self.net, self.policy = net, policy
+        self.layers = net.layers(policy)
         self.widths = net.node_widths(policy)
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -93,27 +95,30 @@ class _Writer:
 
     def layer(self, layer: Layer, x: str) -> str:
         """Quantized input and weights, the operation, the activation."""
-        bits = self.policy[layer.name]
-        x = self.quantized_input(layer, x, bits.activation)
-        weight = self.quantized_weight(layer, bits.weight)
-        bias = self.constant(f"{layer.name}.bias", self.net.bias(layer))
+        quantized = self.layers[layer.name]
         if layer.op == "linear":
-            flat = self.node("Flatten", [x], f"{layer.name}.flatten")
-            y = self.node("Gemm", [flat, weight, bias], layer.name, transB=1)
+            x = self.node("Flatten", [x], f"{layer.name}.flatten")
+        x = self.quantized_input(layer, x, quantized)
+        weight = self.quantized_weight(layer, quantized)
+        bias = self.constant(f"{layer.name}.bias", quantized.bias)
+        if layer.op == "linear":
+            y = self.node("Gemm", [x, weight, bias], layer.name, transB=1)
         else:
             y = self.node("Conv", [x, weight, bias], layer.name, **conv_attributes(layer))
         if layer.activation == "relu6":
             return self.clip(y, 0.0, 6.0, f"{layer.name}.relu6")
         return self.node("Relu", [y], f"{layer.name}.relu") if layer.activation == "relu" else y
 
-    def quantized_input(self, layer: Layer, x: str, bits: int) -> str:
+    def quantized_input(self, layer: Layer, x: str, quantized: QuantizedLayer) -> str:
         name = f"{layer.name}.input"
+        bits = self.policy[layer.name].activation
         if bits == 16 and self.net.computes16(layer):
             return self.round16(x, name)
-        levels = self.net.input_levels(layer, bits)
-        return x if levels is None else self.quantize_dequantize(x, levels, name)
+        levels = quantized.input
+        return x if levels is None else self.quantize_dequantize(layer, x, levels, name)
 
-    def quantize_dequantize(self, x: str, levels: InputLevels, name: str) -> str:
+    def quantize_dequantize(self, layer: Layer, x: str, levels: InputLevels, name: str) -> str:
+        x = self.without_spread(layer, x, levels, name)
         step = 1.0 / levels.scale
         clipped = self.clip(x, levels.low * step, levels.high * step, f"{name}.clip")
         kind = np.int8 if levels.low < 0 else np.uint8
@@ -122,12 +127,23 @@ class _Writer:
         integers = self.node("QuantizeLinear", [clipped, scale, zero], f"{name}.quantize")
         return self.node("DequantizeLinear", [integers, scale, zero], f"{name}.dequantize")
 
-    def quantized_weight(self, layer: Layer, bits: int) -> str:
-        values, scales = self.net.weight_values(layer, bits)
+    def without_spread(self, layer: Layer, x: str, levels: InputLevels, name: str) -> str:
+        """(x - offset) / spread, channel by channel: the weights hold the spread."""
+        shape = (1, -1, 1, 1) if layer.op == "conv" else (1, -1)
+        if levels.offset is not None:
+            offset = self.constant(f"{name}.offset", levels.offset.reshape(shape))
+            x = self.node("Sub", [x, offset], f"{name}.shift")
+        if levels.spread is not None:
+            spread = self.constant(f"{name}.spread", levels.spread.reshape(shape))
+            x = self.node("Div", [x, spread], f"{name}.even")
+        return x
+
+    def quantized_weight(self, layer: Layer, quantized: QuantizedLayer) -> str:
         name = f"{layer.name}.weight"
+        scales = quantized.weight_scale
         if scales is None:
-            return self.constant(name, values)
-        integers = self.constant(f"{name}.int8", values.astype(np.int8))
+            return self.constant(name, quantized.weight)
+        integers = self.constant(f"{name}.int8", quantized.weight.astype(np.int8))
         steps = self.constant(f"{name}.scale", (1.0 / scales).astype(np.float32))
         zeros = self.constant(f"{name}.zero", np.zeros(len(scales), np.int8))
         return self.node("DequantizeLinear", [integers, steps, zeros], name, axis=0)

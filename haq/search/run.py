@@ -44,8 +44,8 @@ from haq.search.target import (
 from haq.store import Journal, RunFolder, write_json
 from haq.store.run_folder import discard
 from quant.errors import BudgetError
-from quant.fake_quant import Arithmetic
 from quant.graph import Graph
+from quant.naive import Arithmetic
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import dump_bin
 from quant.policy import ENGINE_BITS, Policy, uniform

@@ -10,6 +10,7 @@ from torch import Tensor
 from quant.evaluate import FakeQuantEvaluator, Logits, compare, run_batches
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import BATCH, FloatNet
+from quant.naive import NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import uniform
 from tests.quant.networks import case
@@ -27,7 +28,8 @@ def softmax(logits: Logits) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 def evaluator() -> FakeQuantEvaluator:
     known = case("mobile")
     float_logits = run_batches(FloatNet(known.network).logits, known.images)
-    net = FakeQuantNet(known.network, known.ranges, Capabilities())
+    quantizer = NaiveQuantizer(known.network, known.ranges, "ncnn")
+    net = FakeQuantNet(known.network.graph, quantizer, Capabilities())
     labels = np.arange(len(known.images)) % 10
     return FakeQuantEvaluator(net, known.images, labels, float_logits)
 

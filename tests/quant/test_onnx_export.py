@@ -7,8 +7,9 @@ import torch
 from onnx import numpy_helper
 
 from quant.errors import PolicyError
-from quant.fake_quant import Arithmetic, FakeQuantNet
+from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats
+from quant.naive import Arithmetic, NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
 from quant.onnx_export import export_onnx, run_onnx
 from quant.policy import Bits, Policy, from_short_name, uniform
@@ -34,7 +35,8 @@ def policy_of(kind: str, name: str) -> Policy:
 
 def fake(kind: str, board: Capabilities = X86, arithmetic: Arithmetic = "ncnn") -> FakeQuantNet:
     known = case(kind)
-    return FakeQuantNet(known.network, known.ranges, board, arithmetic)
+    quantizer = NaiveQuantizer(known.network, known.ranges, arithmetic)
+    return FakeQuantNet(known.network.graph, quantizer, board)
 
 
 def both(net: FakeQuantNet, kind: str, policy: Policy) -> tuple[Floats, Floats]:

@@ -20,6 +20,7 @@ from quant.calibrate import Ranges, calibrate
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import activate
 from quant.graph import Floats, Layer, Network, Node
+from quant.naive import NaiveQuantizer
 from quant.ncnn.build import blob_names, dump, float_layers, mixed_layers, plan_policy
 from quant.ncnn.runtime import Engine, capabilities
 from quant.ncnn.weights import activation_scale, round_half_away
@@ -59,7 +60,7 @@ class Teacher:
         self.engine = Engine.from_memory(param, weights, bits16)
         self.widths = plan_policy(layers, bits, thresholds, board).blob_bits
         self.scales = {name: activation_scale(thresholds[name]) for name in bits}
-        self.net = FakeQuantNet(network, ranges, board)
+        self.net = FakeQuantNet(network.graph, NaiveQuantizer(network, ranges, "ncnn"), board)
         self.policy = policy
 
     def compare(self, image: Floats) -> Iterator[Compared]:
@@ -87,7 +88,7 @@ class Teacher:
         """One layer of ours with its activation, on ncnn's input."""
         assert node.layer is not None
         x = torch.from_numpy(values[node.inputs[0]].astype(np.float32))[None]
-        value = self.net.run_layer(node.layer, x, self.policy[node.name])
+        value = self.net.run_layer(node.layer, x, self.policy)
         value = activate(value, node.layer.activation)
         if self.widths[blob_names(self.net.graph)[node.name]] == 16:
             value = self.net.round16(value)
