@@ -8,7 +8,14 @@ from functools import cached_property
 from itertools import product
 
 from quant.errors import PolicyError
-from quant.policy import ENGINE_BITS, SIMULATED_BITS, Bits, Policy
+from quant.policy import (
+    ENGINE_BITS,
+    FLOAT_BITS,
+    SHARED_BITS,
+    SIMULATED_BITS,
+    Bits,
+    Policy,
+)
 
 
 def to_bits(action: float, widths: Sequence[int]) -> int:
@@ -39,7 +46,8 @@ class Choices:
     """Widths that each layer may take, ascending, by layer name in the order of the network.
 
     Tied layers take one step and give weights and activations the same width; others take a
-    weight step, then an activation step. A layer with a single width takes its steps as well,
+    weight step, then an activation step. Where every activation stays float there are weight steps
+    alone, as in HAQ's search for size. A layer with a single width takes its steps as well,
     where every action means that width: so the n-th steps of all episodes are of the same kind.
     Raises PolicyError for widths out of order, missing layers, and tied widths that differ.
     """
@@ -64,13 +72,19 @@ class Choices:
 
     @property
     def max_bits(self) -> int:
-        """The largest width of any layer."""
-        return max(max(widths) for widths in (*self.weight.values(), *self.activation.values()))
+        """The largest width of any step."""
+        return max(max(step.widths) for step in self.steps)
+
+    @cached_property
+    def one_step(self) -> bool:
+        """Whether a layer takes a single step: tied, or all activations are float."""
+        floats = all(widths == (FLOAT_BITS,) for widths in self.activation.values())
+        return self.tied or floats
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """The decisions of an episode in order: one a layer where tied, else two."""
-        kinds = (True,) if self.tied else (True, False)
+        """The decisions of an episode in order: one or two a layer."""
+        kinds = (True,) if self.one_step else (True, False)
         return tuple(
             Step(name, is_weight, (self.weight if is_weight else self.activation)[name])
             for name in self.names
@@ -92,8 +106,12 @@ class Choices:
 
     def policy(self, widths: Sequence[int]) -> Policy:
         """The policy of an episode's chosen widths, one a step."""
-        weights = widths if self.tied else widths[::2]
-        activations = widths if self.tied else widths[1::2]
+        if self.tied:
+            weights, activations = widths, widths
+        elif self.one_step:
+            weights, activations = widths, [FLOAT_BITS] * len(widths)
+        else:
+            weights, activations = widths[::2], widths[1::2]
         chosen = zip(self.names, weights, activations, strict=True)
         return Policy({name: Bits(weight, activation) for name, weight, activation in chosen})
 
@@ -134,3 +152,9 @@ def free_choices(
     if ends is not None:
         widths |= {layer_names[0]: (ends,), layer_names[-1]: (ends,)}
     return Choices(widths, widths, tied=False)
+
+
+def weight_choices(layer_names: Sequence[str], bits: Sequence[int] = SHARED_BITS) -> Choices:
+    """Widths of weights alone, as k-means shares them; activations stay float."""
+    widths = dict.fromkeys(layer_names, tuple(sorted(set(bits))))
+    return Choices(widths, dict.fromkeys(layer_names, (FLOAT_BITS,)), tied=False)

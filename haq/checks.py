@@ -12,6 +12,7 @@ from quant.evaluate import run_batches
 from quant.fake_quant import FakeQuantNet
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Policy
+from quant.quantized import Quantizer
 
 KEYS = (
     "ncnn_param",
@@ -30,14 +31,14 @@ def check_exports(
     capabilities: Capabilities,
     folder: RunFolder,
     images: Images,
+    quantizer: Quantizer | None = None,
 ) -> dict[str, Any]:
     """Run the files of `haq.export.export` on labelled images.
 
     Paths, top-1 and agreement by the names of KEYS; None where ncnn cannot run the policy.
     """
-    net = FakeQuantNet(
-        subject.network.graph, quantizer_of(subject, arithmetic_of(policy)), capabilities
-    )
+    made = quantizer or quantizer_of(subject, arithmetic_of(policy))
+    net = FakeQuantNet(subject.network.graph, made, capabilities)
     fake_quant = run_batches(lambda x: net.logits(x, policy), to_tensor(images))
     onnx = compare_executed(run_exported_onnx(folder, images), fake_quant, images)
     found: dict[str, Any] = dict.fromkeys(KEYS)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from haq.data import Images, normalise
+from haq.engines import run_engines
 from haq.prepare import Subject, arithmetic_of, quantizer_of
 from haq.store.run_folder import RunFolder, make_folder, write_bytes
 from quant.errors import PolicyError
@@ -26,8 +24,7 @@ from quant.ncnn.runtime import Engine
 from quant.ncnn.runtime import capabilities as local_capabilities
 from quant.onnx_export import export_onnx, run_onnx
 from quant.policy import Policy
-
-WORKERS = 2
+from quant.quantized import Quantizer
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,19 @@ class Executed:
     agreement: float
 
 
-def export(subject: Subject, policy: Policy, capabilities: Capabilities, folder: RunFolder) -> None:
+def export(
+    subject: Subject,
+    policy: Policy,
+    capabilities: Capabilities,
+    folder: RunFolder,
+    quantizer: Quantizer | None = None,
+) -> None:
     """Write `.onnx`, and where ncnn can run the policy `.ncnn.param`, `.bin`, `metadata.yaml`.
 
     Raises PolicyError where the policy does not fit the network.
     """
-    net = FakeQuantNet(
-        subject.network.graph, quantizer_of(subject, arithmetic_of(policy)), capabilities
-    )
+    made = quantizer or quantizer_of(subject, arithmetic_of(policy))
+    net = FakeQuantNet(subject.network.graph, made, capabilities)
     write_bytes(folder.onnx, export_onnx(net, policy).SerializeToString())
     if policy.is_deployable:
         param, weights = dump(ncnn_layers(subject, policy, capabilities))
@@ -122,20 +124,7 @@ def run_exported_ncnn(
     else:
         param, weights = dump(ncnn_layers(subject, policy, here))
     engine = partial(Engine.from_memory, param, weights, bits16_of(policy, here))
-    return run_parallel(engine, normalise(images.pixels))
-
-
-def run_parallel(make_engine: Callable[[], Engine], images: Floats) -> Floats:
-    """Logits of all images on two threads, each with a network of its own."""
-    parts = np.array_split(images, WORKERS)
-
-    def run(part: Floats) -> list[Floats]:
-        engine = make_engine()
-        return [engine.run(image) for image in part]
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = [logits for part in pool.map(run, parts) for logits in part]
-    return np.stack(found)
+    return run_engines(engine, images.pixels)
 
 
 def compare_executed(logits: Floats, fake_quant: Floats, images: Images) -> Executed:

@@ -14,13 +14,9 @@ from haq.zoo import NetConfig, load
 from haq.zoo.mobilenet_v2 import Padding
 from quant.calibrate import Ranges, calibrate
 from quant.errors import DataError
-from quant.evaluate import FakeQuantEvaluator, run_batches
-from quant.fake_quant import FakeQuantNet
-from quant.float_net import FloatNet
 from quant.graph import Network
 from quant.naive import Arithmetic, NaiveQuantizer
 from quant.ncnn.build import float_layers
-from quant.ncnn.capabilities import Capabilities
 from quant.observers import Method
 from quant.policy import Policy
 from quant.trace import trace
@@ -49,17 +45,6 @@ def make_subject(
     """Calibrate a network on unlabelled images. Raises DataError where these do not fit."""
     check_pixels(config, calibration)
     return Subject(config, network, calibrate(network, to_tensor(calibration), method))
-
-
-def make_evaluator(
-    subject: Subject, images: Images, capabilities: Capabilities, arithmetic: Arithmetic
-) -> FakeQuantEvaluator:
-    """Evaluator on labelled images. Raises DataError where these do not fit the network."""
-    check_images(subject.config, images)
-    x = to_tensor(images)
-    float_logits = run_batches(FloatNet(subject.network).logits, x)
-    net = FakeQuantNet(subject.network.graph, quantizer_of(subject, arithmetic), capabilities)
-    return FakeQuantEvaluator(net, x, images.labels, float_logits)
 
 
 def quantizer_of(subject: Subject, arithmetic: Arithmetic) -> NaiveQuantizer:

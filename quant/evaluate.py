@@ -16,6 +16,8 @@ from quant.float_net import batch_size
 from quant.policy import Policy
 
 Logits = NDArray[np.float32]
+GPU_BATCH = 64
+"""Images at a time where no cache of a CPU limits them."""
 
 
 @dataclass(frozen=True)
@@ -30,43 +32,73 @@ class Score:
 
 def compare(logits: Logits, float_logits: Logits, labels: NDArray[np.int64]) -> Score:
     """Score logits (N, classes) against the float network's and the labels (N,)."""
-    ours = torch.from_numpy(logits).double().log_softmax(1)
-    theirs = torch.from_numpy(float_logits).double().log_softmax(1)
-    divergence = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
     chosen = logits.argmax(1)
     return Score(
         top1=float((chosen == labels).mean()),
-        kl=max(0.0, float(divergence)),
+        kl=float(divergences(logits, float_logits).mean()),
         agreement=float((chosen == float_logits.argmax(1)).mean()),
         images=len(labels),
     )
 
 
-def run_batches(forward: Callable[[Tensor], Tensor], images: Tensor) -> Logits:
-    """Logits of all images, a batch at a time."""
-    batches = [forward(batch) for batch in torch.split(images, batch_size(images))]
+def divergences(logits: Logits, float_logits: Logits) -> NDArray[np.float64]:
+    """KL(float || quantized) of every image (N,), in nats."""
+    ours = torch.from_numpy(logits).double().log_softmax(1)
+    theirs = torch.from_numpy(float_logits).double().log_softmax(1)
+    found = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
+    return np.asarray(found.clamp(min=0.0).numpy())
+
+
+def as_it_is(images: Tensor) -> Tensor:
+    """Images that are normalised already."""
+    return images
+
+
+def run_batches(
+    forward: Callable[[Tensor], Tensor],
+    images: Tensor,
+    normalise: Callable[[Tensor], Tensor] = as_it_is,
+    device: torch.device | str = "cpu",
+) -> Logits:
+    """Logits of all images, a batch at a time, normalised and computed on a device."""
+    size = batch_size(images) if torch.device(device).type == "cpu" else GPU_BATCH
+    batches = [forward(normalise(b).to(device)).cpu() for b in torch.split(images, size)]
     logits: Logits = torch.cat(batches).numpy().astype(np.float32)
     return logits
 
 
 class FakeQuantEvaluator:
-    """Scores policies on fixed images with the fake-quantized network."""
+    """Scores policies on fixed images with the fake-quantized network, on its device."""
 
     def __init__(
-        self, net: FakeQuantNet, images: Tensor, labels: NDArray[np.int64], float_logits: Logits
+        self,
+        net: FakeQuantNet,
+        images: Tensor,
+        labels: NDArray[np.int64],
+        float_logits: Logits,
+        normalise: Callable[[Tensor], Tensor] = as_it_is,
     ) -> None:
-        """`images` are normalised, (N, C, H, W); `float_logits` are the float network's."""
+        """`images` (N, C, H, W) stay in memory as they are; `normalise` makes floats of a batch.
+
+        `float_logits` are the float network's.
+        """
         self.net, self.labels, self.float_logits = net, labels, float_logits
         self.images = images.contiguous(memory_format=torch.channels_last)
+        self._normalise = normalise
 
     @property
     def float_top1(self) -> float:
         """Top-1 of the float network."""
         return float((self.float_logits.argmax(1) == self.labels).mean())
 
-    def logits(self, policy: Policy) -> Logits:
-        """Logits (N, classes) under a policy."""
-        return run_batches(lambda x: self.net.logits(x, policy), self.images)
+    def logits(self, policy: Policy, rows: NDArray[np.int64] | None = None) -> Logits:
+        """Logits (N, classes) under a policy, or those of some rows."""
+        images = self.images
+        if rows is not None:
+            images = images[rows].contiguous(memory_format=torch.channels_last)
+        return run_batches(
+            lambda x: self.net.logits(x, policy), images, self._normalise, self.net.device
+        )
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,31 +22,47 @@ AfterNode = Callable[[Node, Tensor], Tensor]
 def run_graph(
     graph: Graph, x: Tensor, run_layer: RunLayer, after: AfterNode | None = None
 ) -> Tensor:
-    """Logits of normalised images (N, C, H, W).
+    """Logits of normalised images (N, C, H, W), without gradients; see `walk_graph`."""
+    return walk_graph(graph, x, run_layer, after)
+
+
+def walk_graph(
+    graph: Graph, x: Tensor, run_layer: RunLayer, after: AfterNode | None = None
+) -> Tensor:
+    """Logits of normalised images (N, C, H, W); gradients flow.
 
     `run_layer` computes a quantizable layer without its activation; `after` may change the value
-    of every node. Values are dropped after their last reader.
+    of every node.
     """
-    left = count_readers(graph)
-    values: dict[str, Tensor] = {}
-    for node in graph.nodes:
-        inputs = [values[name] for name in node.inputs]
-        value = x if node.op == "input" else run_node(node, inputs, run_layer)
-        values[node.name] = after(node, value) if after else value
+    image, *others = graph.nodes
+    return run_nodes(others, {image.name: after(image, x) if after else x}, run_layer, after)
+
+
+def run_nodes(
+    nodes: Sequence[Node],
+    values: Mapping[str, Tensor],
+    run_layer: RunLayer,
+    after: AfterNode | None = None,
+) -> Tensor:
+    """Value of the last of `nodes`, which read one another and `values`; gradients flow.
+
+    Values are dropped after their last reader.
+    """
+    left = count_readers(nodes)
+    known = dict(values)
+    for node in nodes:
+        value = run_node(node, [known[name] for name in node.inputs], run_layer)
+        known[node.name] = after(node, value) if after else value
         for name in node.inputs:
             left[name] -= 1
             if left[name] == 0:
-                del values[name]
-    return values[graph.nodes[-1].name]
+                del known[name]
+    return known[nodes[-1].name]
 
 
-def count_readers(graph: Graph) -> dict[str, int]:
+def count_readers(nodes: Sequence[Node]) -> Counter[str]:
     """How often each node's value is read."""
-    counts = dict.fromkeys((node.name for node in graph.nodes), 0)
-    for node in graph.nodes:
-        for name in node.inputs:
-            counts[name] += 1
-    return counts
+    return Counter(name for node in nodes for name in node.inputs)
 
 
 def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
@@ -63,10 +80,10 @@ def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
 
 
 def activate(x: Tensor, kind: str) -> Tensor:
-    """ReLU, ReLU6 or nothing, in place."""
+    """ReLU, ReLU6 or nothing, in place; for gradients torch keeps the result alone."""
     if kind == "relu6":
-        return x.clamp_(0.0, 6.0)
-    return x.clamp_(min=0.0) if kind == "relu" else x
+        return F.relu6(x, inplace=True)
+    return torch.relu_(x) if kind == "relu" else x
 
 
 def max_pool(x: Tensor, pool: Pool) -> Tensor:

@@ -11,6 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from quant.errors import PolicyError
+
 Method = Literal["auto", "absmax", "percentile", "mse", "kl"]
 METHODS: tuple[str, ...] = get_args(Method)
 BINS = 2048
@@ -54,7 +56,12 @@ def threshold(histogram: Histogram, bits: int, method: Method, signed: bool) -> 
 
 
 def positive_levels(bits: int, signed: bool) -> int:
-    """Levels above zero: 127 for 8 bits signed, 255 unsigned."""
+    """Levels above zero: 127 for 8 bits signed, 255 unsigned. Raises PolicyError where none is."""
+    if signed and bits < 2:
+        raise PolicyError(
+            f"{bits} bit holds no integers of either sign: give 2 or more, or share weights with "
+            "--quantizer kmeans"
+        )
     return (1 << bits - 1) - 1 if signed else (1 << bits) - 1
 
 

@@ -13,20 +13,30 @@ from quant.errors import PolicyError
 VERSION = 1
 SIMULATED_BITS = tuple(range(2, 9))
 ENGINE_BITS = (8, 16, 32)
+FLOAT_BITS = 32
 ALLOWED_BITS = frozenset({*SIMULATED_BITS, *ENGINE_BITS})
+SHARED_BITS = tuple(range(1, 9))
+"""Bits of the indexes of weights that share few values (`quant.kmeans`)."""
 
 
 @dataclass(frozen=True)
 class Bits:
-    """Bits of a layer's weights and of its input activations; 32 is float."""
+    """Bits of a layer's weights and of its input activations; 32 is float.
+
+    Weights of 1 bit are for k-means alone: integers of either sign take 2.
+    """
 
     weight: int
     activation: int
 
     def __post_init__(self) -> None:
-        for bits in (self.weight, self.activation):
-            if bits not in ALLOWED_BITS:
-                raise PolicyError(f"{bits} bits are not supported: choose 2 to 8, 16 or 32")
+        if self.activation not in ALLOWED_BITS:
+            raise PolicyError(f"{self.activation} bits are not supported: choose 2 to 8, 16 or 32")
+        if self.weight not in ALLOWED_BITS | set(SHARED_BITS):
+            raise PolicyError(
+                f"{self.weight} bits are not supported: choose 2 to 8, 16 or 32, or 1 for weights "
+                "shared by k-means"
+            )
 
     @property
     def engine(self) -> int | None:
@@ -119,8 +129,14 @@ def uniform(names: Sequence[str], weight: int, activation: int, ends: int | None
 
 
 def from_short_name(text: str, names: Sequence[str]) -> Policy | None:
-    """Policy of `8`, `16`, `32` (everywhere) or `wNaM` (first and last layer at 8, as in HAQ)."""
+    """Policy of `8`, `16`, `32` (everywhere) or `wNaM` (first and last layer at 8, as in HAQ).
+
+    `wNa32` quantizes weights alone, and those of every layer.
+    """
     if text in {"8", "16", "32"}:
         return uniform(names, int(text), int(text))
     match = re.fullmatch(r"w(\d+)a(\d+)", text.lower())
-    return uniform(names, int(match[1]), int(match[2]), ends=8) if match else None
+    if match is None:
+        return None
+    weight, activation = int(match[1]), int(match[2])
+    return uniform(names, weight, activation, ends=None if activation == FLOAT_BITS else 8)

@@ -54,9 +54,13 @@ def read_text(param: bytes) -> str:
 
 
 def check_weights(layer: NcnnLayer) -> None:
-    """Raise FormatError unless all weights and biases are finite."""
+    """Raise FormatError unless all weights and biases are finite, and none share a codebook."""
     if layer.payload is None:
         return
+    if layer.payload.codebook is not None:
+        raise FormatError(
+            f"layer {layer.name} has a codebook of weights: register the network with float weights"
+        )
     arrays = (layer.payload.weight, layer.payload.bias)
     if not all(np.isfinite(array).all() for array in arrays if array is not None):
         raise FormatError(f"layer {layer.name} has weights that are not finite")

@@ -7,8 +7,10 @@ import typer
 from haq.cli import boards
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
+from haq.cli.finetune import finetune
 from haq.cli.measure import measure
 from haq.cli.profile import profile
+from haq.cli.quantize import quantize
 from haq.cli.report import report
 from haq.cli.search import search
 from haq.cli.train import train
@@ -24,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, evaluate, measure, profile, export, report, train):
+for command in (search, evaluate, quantize, measure, profile, export, report, train, finetune):
     app.command()(command)
 app.add_typer(boards.app)
 

@@ -24,6 +24,15 @@ class Observer(str, Enum):
     kl = "kl"
 
 
+class QuantizerName(str, Enum):
+    """What makes the weights of a policy."""
+
+    best = "best"
+    table = "table"
+    naive = "naive"
+    kmeans = "kmeans"
+
+
 ModelOption = Annotated[str, typer.Option("--model", help="Network: mbv2.")]
 WeightsOption = Annotated[
     Path | None,
@@ -50,6 +59,15 @@ CalibrationOption = Annotated[
     typer.Option("--calibration", help="Images for activation ranges: PATH[:FIRST-LAST]."),
 ]
 ObserverOption = Annotated[Observer, typer.Option("--observer", help="How ranges are found.")]
+QuantizerOption = Annotated[
+    QuantizerName,
+    typer.Option(
+        "--quantizer",
+        help="best: policies quantized as a whole, in sequence; table: every layer fitted alone; "
+        "naive: rounding to nearest; kmeans: weights that share values, for the size alone. ncnn's "
+        "own 8 bits are the engine's.",
+    ),
+]
 BoardOption = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from haq.cli._options import Observer, Padding
+    from haq.data import Images
     from haq.prepare import Subject
 
 
@@ -20,9 +21,22 @@ def load_subject(
     observer: Observer,
 ) -> Subject:
     """The network that the options name, calibrated. Raises InputError."""
+    return load_calibrated(model, weights, input_size, padding, data, calibration, observer)[0]
+
+
+def load_calibrated(
+    model: str,
+    weights: Path | None,
+    input_size: int,
+    padding: Padding,
+    data: str,
+    calibration: str | None,
+    observer: Observer,
+) -> tuple[Subject, Images]:
+    """The same with the images that it was calibrated on."""
     from haq.data import load_calibration, load_images
     from haq.prepare import load_network, make_subject
 
     config, network = load_network(model, weights, input_size, padding.value)
     ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
-    return make_subject(config, network, ranges_from, observer.value)
+    return make_subject(config, network, ranges_from, observer.value), ranges_from

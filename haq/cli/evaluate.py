@@ -25,6 +25,8 @@ from haq.cli._options import (
     ObserverOption,
     Padding,
     PaddingOption,
+    QuantizerName,
+    QuantizerOption,
     WeightsOption,
 )
 from quant.errors import InputError
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from haq.data import Images
     from haq.prepare import Subject
     from haq.search.memory import Evaluator
+    from quant.policy import Policy
+    from quant.quantized import Quantizer
 
 
 class Where(str, Enum):
@@ -48,6 +52,21 @@ class Arithmetic(str, Enum):
     auto = "auto"
     ncnn = "ncnn"
     simulated = "simulated"
+
+
+class Engine(str, Enum):
+    """What computes."""
+
+    auto = "auto"
+    torch = "torch"
+    ncnn = "ncnn"
+
+
+class Device(str, Enum):
+    """Where torch computes."""
+
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 def evaluate(
@@ -67,20 +86,37 @@ def evaluate(
     ] = Arithmetic.auto,
     on: Annotated[
         Where,
-        typer.Option(help="here: by fake quantization; board: by the ncnn of a device agent."),
+        typer.Option(help="here: on this machine; board: by the ncnn of a device agent."),
     ] = Where.here,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            "--evaluate",
+            help="ncnn: the deployed network, or its integers in ncnn's float engine; torch: fake "
+            "quantization; auto: ncnn, and torch where ncnn cannot.",
+        ),
+    ] = Engine.auto,
+    device: Annotated[Device, typer.Option(help="Where torch computes.")] = Device.cpu,
+    quantizer: QuantizerOption = QuantizerName.best,
     board: BoardOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a policy by fake quantization, as the engine computes, or on the board itself."""
+    """Score a policy: as the engine computes it, or simulated, or on the board itself."""
+    from haq.cli._progress import show_progress
     from haq.data import load_calibration, load_images
     from haq.policies import read_policy
     from haq.prepare import arithmetic_of, load_network, make_subject
+    from haq.quantizers import make_quantizer
 
     if board is not None and on is Where.here:
         raise InputError("--board is only asked with --on board")
+    if on is Where.board and (engine, device) != (Engine.auto, Device.cpu):
+        raise InputError("--evaluate and --device are for --on here: a board computes by its ncnn")
+    shares = quantizer is QuantizerName.kmeans
+    if on is Where.board and shares:
+        raise InputError("--quantizer kmeans is for --on here: a board is sent float weights only")
     start = time.monotonic()
     config, network = load_network(model, weights, input_size, padding.value)
     chosen = read_policy(policy, network.graph.layer_names)
@@ -91,7 +127,11 @@ def evaluate(
         evaluating = on_board(subject, images, board, board_key, board_ca)
     else:
         kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
-        evaluating = by_simulation(subject, images, kind)
+        kind = "simulated" if shares else kind
+        with show_progress() as progress:
+            made = make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
+            made.layers(chosen)
+        evaluating = here(subject, images, chosen, kind, engine.value, device.value, made)
     with evaluating as (evaluator, how):
         score = evaluator.score([chosen])[0]
     result = {
@@ -124,11 +164,19 @@ def on_board(
 
 
 @contextmanager
-def by_simulation(
-    subject: Subject, images: Images, kind: Literal["ncnn", "simulated"]
+def here(
+    subject: Subject,
+    images: Images,
+    policy: Policy,
+    kind: Literal["ncnn", "simulated"],
+    how: Literal["auto", "torch", "ncnn"],
+    device: Literal["cpu", "cuda"],
+    quantizer: Quantizer | None = None,
 ) -> Iterator[tuple[Evaluator, str]]:
-    """An evaluator by fake quantization, and how it computes in words."""
-    from haq.prepare import make_evaluator
+    """An evaluator on this machine, and how it computes the policy in words."""
+    from haq.evaluators import make_evaluator
+    from haq.ways import WORDS
     from quant.ncnn.runtime import capabilities
 
-    yield make_evaluator(subject, images, capabilities(), kind), f"{kind} arithmetic"
+    evaluator = make_evaluator(subject, images, capabilities(), kind, how, device, quantizer)
+    yield evaluator, f"{kind} arithmetic, by {WORDS[evaluator.way(policy)]}"

@@ -21,6 +21,8 @@ from haq.cli._options import (
     ObserverOption,
     Padding,
     PaddingOption,
+    QuantizerName,
+    QuantizerOption,
     WeightsOption,
 )
 
@@ -38,6 +40,7 @@ def export(
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    quantizer: QuantizerOption = QuantizerName.best,
     board: BoardOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,
@@ -48,11 +51,13 @@ def export(
     The ncnn network is built for this machine, or for the kind of machine behind --board.
     """
     from haq.checks import check_exports
+    from haq.cli._progress import show_progress
     from haq.data import load_calibration, load_images
     from haq.export import export as write
     from haq.export import open_folder
     from haq.policies import read_policy
-    from haq.prepare import check_images, load_network, make_subject
+    from haq.prepare import arithmetic_of, check_images, load_network, make_subject
+    from haq.quantizers import make_quantizer
     from quant.ncnn.runtime import capabilities
 
     config, network = load_network(model, weights, input_size, padding.value)
@@ -63,8 +68,12 @@ def export(
     check_images(config, images)
     able = capabilities() if board is None else capabilities_of(board, board_key, board_ca)
     folder = open_folder(out, model)
-    write(subject, chosen, able, folder)
-    found = check_exports(subject, chosen, able, folder, images)
+    with show_progress() as progress:
+        kind = arithmetic_of(chosen)
+        made = make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
+        made.layers(chosen)
+    write(subject, chosen, able, folder, made)
+    found = check_exports(subject, chosen, able, folder, images, made)
     for key, value in found.items():
         typer.echo(f"{key}: {value}", err=as_json)
     if as_json:

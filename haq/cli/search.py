@@ -27,12 +27,16 @@ from haq.cli._options import (
     Padding,
     PaddingOption,
     PatienceOption,
+    QuantizerName,
+    QuantizerOption,
     ThreadsOption,
     WeightsOption,
 )
 from quant.errors import BoardError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from haq.store import RunFolder
 
 
@@ -59,8 +63,9 @@ def search(
         ),
     ] = None,
     bits: Annotated[
-        str, typer.Option(help="Widths: 8,16,32 (ncnn) or 2-8 (simulated).")
+        str, typer.Option(help="Widths: 8,16,32 (ncnn), 2-8 (simulated) or 1-8 (kmeans).")
     ] = "8,16,32",
+    quantizer: QuantizerOption = QuantizerName.best,
     episodes: Annotated[int, typer.Option(min=1, help="Policies to try.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal searches.")] = 0,
     reward: Annotated[
@@ -88,7 +93,7 @@ def search(
     from haq.search.run import load_subject, search_subject
     from haq.store import RunFolder
 
-    widths = parse_bits(bits)
+    widths = parse_bits(bits, quantizer.value)
     request = SearchRequest(
         model=model,
         weights=weights,
@@ -97,13 +102,14 @@ def search(
         data=data,
         calibration=calibration,
         observer=observer.value,
-        budget=check_budget(budget, widths),
+        budget=check_budget(budget, widths, quantizer.value),
         bits=widths,
         episodes=episodes,
         seed=seed,
         reward=reward.value,
         threads=threads,
         cores=parse_cores(cores),
+        quantizer=quantizer.value,
     )
     folder = RunFolder(out or default_folder(model), model)
     subject, splits = load_subject(request)
@@ -136,6 +142,19 @@ def resumable(folder: RunFolder) -> Iterator[None]:
         raise
 
 
+def print_shared(console: Console, exports: dict[str, Any]) -> None:
+    """What became of shared weights: finetuned, packed, and what they are good for."""
+    if "packed" not in exports:
+        return
+    tuned = exports["finetuned"]
+    console.print(
+        f"centroids finetuned: top-1 {tuned['top1']:.4f}, KL {tuned['kl']:.2e}, "
+        f"{exports['packed_bytes'] / 1000:.0f} kB packed, "
+        f"{exports['ncnn_bytes'] / 1000:.0f} kB for ncnn"
+    )
+    console.print(exports["deployment"], soft_wrap=True)
+
+
 def default_folder(model: str) -> Path:
     """A new folder named by model and time (UTC)."""
     return Path("runs") / f"{model}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
@@ -161,6 +180,7 @@ def print_summary(summary: dict[str, Any], report: Path) -> None:
     console = Console(stderr=True)
     console.print(table)
     exports = summary["exports"]
+    print_shared(console, exports)
     for engine in ("ncnn", "onnx"):
         agreement = exports[f"{engine}_agreement"]
         if agreement is not None:

@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from env.actions import Choices, free_choices, tied_choices
+from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
 from haq.cost import Budget, parse_budget
+from haq.quantizers import QuantizerName
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
 from quant.errors import BudgetError, PolicyError
 from quant.observers import Method
-from quant.policy import ALLOWED_BITS, ENGINE_BITS
+from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS
+
+SHARED = frozenset({*SHARED_BITS, FLOAT_BITS})
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class SearchRequest:
     reward: RewardKind
     threads: int = 1
     cores: Cores = None
+    quantizer: QuantizerName = "best"
 
     @property
     def timing(self) -> dict[str, Any]:
@@ -43,11 +47,21 @@ class SearchRequest:
 
     @property
     def is_deployable(self) -> bool:
-        """Whether ncnn can run every choice."""
-        return set(self.bits) <= set(ENGINE_BITS)
+        """Whether ncnn can run every choice as it is counted."""
+        return not self.shares_weights and set(self.bits) <= set(ENGINE_BITS)
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether bits are those of shared weights, with activations in float."""
+        return self.quantizer == "kmeans"
 
     def choices(self, names: tuple[str, ...]) -> Choices:
-        """Widths of every layer: tied where ncnn runs them, else free with 8-bit ends."""
+        """Widths of every layer: tied where ncnn runs them, else free with 8-bit ends.
+
+        Shared weights have a width of their own everywhere, as in HAQ.
+        """
+        if self.shares_weights:
+            return weight_choices(names, self.bits)
         make = tied_choices if self.is_deployable else free_choices
         return make(names, self.bits)
 
@@ -58,8 +72,8 @@ class SearchRequest:
         return {**asdict(self), "weights": weights, "bits": list(self.bits), "cores": cores}
 
 
-def parse_bits(text: str) -> tuple[int, ...]:
-    """`8,16,32` or `2-8`, ascending. Raises PolicyError."""
+def parse_bits(text: str, quantizer: QuantizerName = "naive") -> tuple[int, ...]:
+    """`8,16,32` or `2-8`, for shared weights `1-8`; ascending. Raises PolicyError."""
     span = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text.strip())
     words = text.split(",")
     if span:
@@ -68,18 +82,30 @@ def parse_bits(text: str) -> tuple[int, ...]:
         bits = [int(word) for word in words]
     else:
         bits = []
-    if len(set(bits)) < 2 or not set(bits) <= ALLOWED_BITS:
-        raise PolicyError(
-            f"bits '{text}' are not understood: write at least two of 2 to 8, 16 and 32, "
-            "as in 8,16,32 or 2-8"
-        )
+    allowed, example = allowed_bits(quantizer)
+    if len(set(bits)) < 2 or not set(bits) <= allowed:
+        raise PolicyError(f"bits '{text}' are not understood: write at least two of {example}")
     return tuple(sorted(set(bits)))
 
 
-def check_budget(text: str | None, bits: tuple[int, ...]) -> Budget | None:
-    """The parsed budget. Raises BudgetError where it cannot go with the bits."""
+def allowed_bits(quantizer: QuantizerName) -> tuple[frozenset[int], str]:
+    """Widths that can be searched, and how to write them."""
+    if quantizer == "kmeans":
+        return SHARED, "1 to 8 and 32 for --quantizer kmeans, as in 1-8"
+    return ALLOWED_BITS, "2 to 8, 16 and 32, as in 8,16,32 or 2-8"
+
+
+def check_budget(
+    text: str | None, bits: tuple[int, ...], quantizer: QuantizerName = "naive"
+) -> Budget | None:
+    """The parsed budget. Raises BudgetError where it cannot go with the bits or the quantizer."""
     budget = None if text is None else parse_budget(text)
     kind = "latency" if budget is None else budget.kind
+    if quantizer == "kmeans" and kind != "size":
+        raise BudgetError(
+            "k-means saves size alone, its networks compute in float: give a budget such as "
+            "--budget size=0.1x"
+        )
     if kind == "latency" and not set(bits) <= set(ENGINE_BITS):
         raise BudgetError(
             "ncnn runs 8, 16 and 32 bits only, other bits have no latency on a board: give a "

@@ -13,18 +13,19 @@ from env.budget import Harm, walk
 from haq import export
 from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
-from haq.cost import size_cost
+from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits, load_splits
+from haq.evaluators import make_evaluator
 from haq.prepare import (
     Subject,
     arithmetic_of,
     check_images,
     load_network,
-    make_evaluator,
     make_subject,
     upload,
 )
 from haq.progress import Progress
+from haq.quantizers import QuantizerName, make_quantizer
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
@@ -41,6 +42,8 @@ from haq.search.target import (
     make_latency_cost,
     observe,
 )
+from haq.shared_export import check_shared, export_shared
+from haq.sharing import finetune, kmeans_quantizer, score_shared
 from haq.store import Journal, RunFolder, write_json
 from haq.store.run_folder import discard
 from quant.errors import BudgetError
@@ -49,6 +52,8 @@ from quant.naive import Arithmetic
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import dump_bin
 from quant.policy import ENGINE_BITS, Policy, uniform
+from quant.quantized import Quantizer
+from quant.shared import SharedLayers
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
@@ -148,6 +153,9 @@ class _Search:
         self.journal = Journal(folder.measurements)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
         self.meter = RememberedMeter(board, self.journal, limits)
+        shares = request.shares_weights
+        self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
+        self._quantizers: dict[str, Quantizer] = {}
 
     @property
     def graph(self) -> Graph:
@@ -161,7 +169,8 @@ class _Search:
         """Cost model and bound. Raises BudgetError if the bound cannot be met."""
         budget = self.request.budget
         if budget is not None and budget.kind != "latency":
-            return additive_target(budget, self.graph, self.choices)
+            size = codebook_cost if self.sharing else size_cost
+            return additive_target(budget, self.graph, self.choices, size)
         names = self.choices.names
         profile = load_or_measure_profile(
             self.board, names, self.folder, self.progress, **self.request.timing
@@ -219,14 +228,27 @@ class _Search:
 
     def export(self, policy: Policy) -> dict[str, Any]:
         """Write the networks, run them on the test images, and say what came out."""
+        if self.sharing is not None:
+            return self._export_shared(self.sharing.shared(policy), policy)
         self.progress.start("export and check", 1)
-        export.export(self.subject, policy, self.capabilities, self.folder)
+        quantizer = self._quantizer(self.arithmetic, final=True)
+        export.export(self.subject, policy, self.capabilities, self.folder, quantizer)
         found = check_exports(
-            self.subject, policy, self.capabilities, self.folder, self.splits.test
+            self.subject, policy, self.capabilities, self.folder, self.splits.test, quantizer
         )
         write_json(self.folder.policy, policy.to_json())
         self.progress.advance()
         return found
+
+    def _export_shared(self, shared: SharedLayers, policy: Policy) -> dict[str, Any]:
+        """The same for shared weights, whose centroids are finetuned before."""
+        tuned = finetune(self.subject, shared, self.splits.calibration, self.progress)
+        self.progress.start("export and check", 1)
+        export_shared(self.subject, policy, tuned, self.folder)
+        found = check_shared(self.subject, tuned, self.folder, self.splits.test)
+        write_json(self.folder.policy, policy.to_json())
+        self.progress.advance()
+        return {**found, "finetuned": score_shared(self.subject, tuned, self.splits.test)}
 
     def _uniforms(self) -> dict[str, Policy]:
         return {str(bits): uniform(self.choices.names, bits, bits) for bits in ENGINE_BITS}
@@ -240,13 +262,34 @@ class _Search:
         return measure_harm(evaluator, self.choices)
 
     def _evaluator(self, images: Images, part: str, arithmetic: Arithmetic) -> RememberedEvaluator:
-        evaluator = make_evaluator(self.subject, images, self.capabilities, arithmetic)
+        quantizer = self._quantizer(arithmetic, final=part == "test")
+        evaluator = make_evaluator(
+            self.subject, images, self.capabilities, arithmetic, quantizer=quantizer
+        )
         return RememberedEvaluator(evaluator, self.journal, part, self.progress)
+
+    def _quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
+        """Episodes pick from a table; what is kept in the end is quantized as a whole."""
+        if self.sharing is not None and arithmetic == "simulated":
+            return self.sharing
+        asked = self.request.quantizer
+        name: QuantizerName = "table" if asked == "best" and not final else asked
+        key = f"{name} {arithmetic}"
+        if key not in self._quantizers:
+            self._quantizers[key] = make_quantizer(
+                "naive" if name == "kmeans" else name,
+                self.subject,
+                self.splits.calibration,
+                arithmetic,
+                self.progress,
+            )
+        return self._quantizers[key]
 
     def _size(self, policy: Policy) -> int:
         if policy.is_deployable:
             return export.weight_bytes(self.subject, policy, self.capabilities)
-        return int(size_cost(self.graph, self.choices).cost(policy))
+        make = codebook_cost if self.sharing else size_cost
+        return int(make(self.graph, self.choices).cost(policy))
 
     def _episodes(
         self,

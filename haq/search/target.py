@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ from device_agent.measuring.statistics import interval_reach
 from env.actions import Choices
 from env.budget import CostModel
 from haq.board import AnyBoard, Latency, Profile, profile_to_json, read_profile
-from haq.cost import Budget, LatencyCost, bops_cost, size_cost
+from haq.cost import AdditiveCost, Budget, LatencyCost, bops_cost, size_cost
 from haq.cost.budget import Kind
 from haq.cost.latency import make_prior
 from haq.progress import Progress, chunks
@@ -24,6 +24,8 @@ from haq.store.run_folder import RunFolder, read_json, write_json
 from quant.errors import BudgetError
 from quant.graph import Graph
 from quant.policy import Bits, Policy, uniform
+
+MakeCost = Callable[[Graph, Choices], AdditiveCost]
 
 FLOAT = 32
 RANDOM_PROBES = 12
@@ -51,9 +53,14 @@ class Target:
         return self.bound / self.float_cost
 
 
-def additive_target(budget: Budget, graph: Graph, choices: Choices) -> Target:
-    """Target of a size or bit-operation budget. Raises BudgetError if it cannot be met."""
-    make = size_cost if budget.kind == "size" else bops_cost
+def additive_target(
+    budget: Budget, graph: Graph, choices: Choices, size: MakeCost = size_cost
+) -> Target:
+    """Target of a size or bit-operation budget. Raises BudgetError if it cannot be met.
+
+    `size` counts the bytes of the weights.
+    """
+    make = size if budget.kind == "size" else bops_cost
     model = make(graph, choices)
     float_cost = model.cost(uniform(choices.names, FLOAT, FLOAT))
     bound = budget.bound(float_cost)

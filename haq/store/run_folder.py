@@ -75,6 +75,11 @@ class RunFolder:
         """ONNX network."""
         return self.path / f"{self.model}.onnx"
 
+    @property
+    def packed(self) -> Path:
+        """Shared weights, packed at their bits."""
+        return self.path / f"{self.model}.shared.safetensors"
+
     def open(self, settings: Mapping[str, Any]) -> Path | None:
         """Make the folder, or continue one with equal settings.
 

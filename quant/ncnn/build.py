@@ -18,7 +18,8 @@ from quant.ncnn.format import (
     dump_param,
 )
 from quant.ncnn.plan import Plan, plan_precision, readers, requantized
-from quant.ncnn.weights import activation_scale, to_half, to_int8
+from quant.ncnn.weights import activation_scale, to_codebook, to_half, to_int8
+from quant.shared import Clusters, SharedLayers, to_network
 
 INPUT_BLOB, OUTPUT_BLOB = "in0", "out0"
 ACTIVATION_PARAMS: dict[str, dict[int, Value]] = {
@@ -38,6 +39,22 @@ def float_layers(network: Network) -> list[NcnnLayer]:
         ncnn_layer(node, blobs, network.weights.get(node.name)) for node in network.graph.nodes
     ]
     return insert_splits(layers)
+
+
+def shared_layers(graph: Graph, shared: SharedLayers) -> list[NcnnLayer]:
+    """`float_layers` of shared weights, with a codebook and an index of a byte for each weight.
+
+    ncnn computes them in float32: fewer than 8 bits save nothing more there.
+    """
+    return [share(layer, shared) for layer in float_layers(to_network(graph, shared))]
+
+
+def share(layer: NcnnLayer, shared: SharedLayers) -> NcnnLayer:
+    """One layer with its codebook if it has one."""
+    found = shared.get(layer.name)
+    if found is None or not isinstance(found.weight, Clusters):
+        return layer
+    return replace(layer, payload=to_codebook(found.bias, found.weight))
 
 
 def structure(graph: Graph) -> list[NcnnLayer]:

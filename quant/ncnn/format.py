@@ -2,8 +2,9 @@
 
 Rules of the format, as ncnn 1.0.2026 reads them: magic 7767517, then the number of layers and
 blobs, then a line a layer: `type name inputs outputs input-names output-names key=value ...`.
-The `.bin` holds, per weighted layer: u32 tag, weights padded to 4 bytes, float32 bias, and for
-int8 the weight scales, the input scale and, where the output is requantized, the output scale.
+The `.bin` holds, per weighted layer: u32 tag, weights padded to 4 bytes (or 256 float32 values and
+an index of a byte for each weight, padded), float32 bias, and for int8 the weight scales, the input
+scale and, where the output is requantized, the output scale.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from quant.errors import FormatError
 
 MAGIC = "7767517"
 TAG_FP32, TAG_FP16, TAG_INT8 = 0, 0x01306B47, 0x000D4B38
+TAG_CODEBOOK = 0x100
+"""ncnn reads a codebook after every tag that is not zero and that it does not know."""
+CODEBOOK = 256
 WEIGHTED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
 ARRAY_KEY = 23300
 MASK_KEY = 31
@@ -45,13 +49,25 @@ class Int8:
 
 
 @dataclass(frozen=True)
+class Codebook:
+    """Weights as float32 `values` (256,) and uint8 indexes (flat); ncnn computes with float32."""
+
+    values: NDArray[np.float32]
+    indexes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Payload:
-    """What the `.bin` holds for a layer: float32 weights (flat) with their tag, or int8."""
+    """What the `.bin` holds for a layer: float32 weights (flat) with their tag, int8, a codebook.
+
+    A Scale has no tag: None.
+    """
 
     weight: NDArray[np.float32] | None
     bias: NDArray[np.float32] | None
-    tag: int = TAG_FP32
+    tag: int | None = TAG_FP32
     int8: Int8 | None = None
+    codebook: Codebook | None = None
 
 
 @dataclass(frozen=True)
@@ -203,10 +219,14 @@ def dump_payload(payload: Payload) -> bytes:
     values: NDArray[np.generic]
     if quantized is not None:
         values = quantized.values
+    elif payload.codebook is not None:
+        table = payload.codebook.values.astype("<f4")
+        values = np.concatenate([table.view(np.uint8), payload.codebook.indexes])
     else:
         assert payload.weight is not None
         values = payload.weight.astype("<f2" if payload.tag == TAG_FP16 else "<f4")
-    parts = [struct.pack("<I", payload.tag), pad4(values.tobytes())]
+    tag = b"" if payload.tag is None else struct.pack("<I", payload.tag)
+    parts = [tag, pad4(values.tobytes())]
     if payload.bias is not None:
         parts.append(payload.bias.astype("<f4").tobytes())
     if quantized is not None:
@@ -268,6 +288,10 @@ def read_payload(layer: NcnnLayer, reader: Reader) -> Payload:
         input_scale = float(reader.floats(1)[0])
         output = float(reader.floats(1)[0]) if term > REQUANTIZE_TERM else None
         return Payload(None, bias, tag, Int8(values, scales, input_scale, output))
+    if tag == TAG_CODEBOOK:
+        codebook = Codebook(reader.floats(CODEBOOK), reader.take("u1", count).astype(np.uint8))
+        bias = reader.floats(layer.c_out) if layer.has_bias else None
+        return Payload(None, bias, tag, codebook=codebook)
     if tag == TAG_FP16:
         weight = reader.take("<f2", count).astype(np.float32)
     elif tag == TAG_FP32:

@@ -4,7 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.graph import Floats
-from quant.ncnn.format import TAG_FP16, TAG_INT8, Int8, Payload
+from quant.ncnn.format import (
+    CODEBOOK,
+    TAG_CODEBOOK,
+    TAG_FP16,
+    TAG_INT8,
+    Codebook,
+    Int8,
+    Payload,
+)
+from quant.shared import Clusters
 
 INT8_MAX = np.float32(127)
 SMALLEST_PEAK = 1e-36
@@ -45,3 +54,11 @@ def to_int8(payload: Payload, rows: int, input_scale: float, output_scale: float
 def to_half(payload: Payload) -> Payload:
     """Weights stored as float16 (half the bytes); the bias stays float32."""
     return Payload(payload.weight, payload.bias, TAG_FP16)
+
+
+def to_codebook(bias: Floats, clusters: Clusters) -> Payload:
+    """Shared weights as a codebook, which zeros fill up below 8 bits: an index takes a byte."""
+    values = np.zeros(CODEBOOK, np.float32)
+    values[: len(clusters.centroids)] = clusters.centroids
+    codebook = Codebook(values, clusters.indexes.ravel())
+    return Payload(None, bias, TAG_CODEBOOK, codebook=codebook)

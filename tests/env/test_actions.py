@@ -2,9 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.actions import Choices, free_choices, tied_choices, to_action, to_bits
+from env.actions import (
+    Choices,
+    free_choices,
+    tied_choices,
+    to_action,
+    to_bits,
+    weight_choices,
+)
 from quant.errors import PolicyError
-from quant.policy import ENGINE_BITS, SIMULATED_BITS, Bits, Policy, uniform
+from quant.policy import ENGINE_BITS, SHARED_BITS, SIMULATED_BITS, Bits, Policy, uniform
 
 NAMES = ("first", "middle", "last")
 WIDTHS = st.sets(st.sampled_from((*SIMULATED_BITS, 16, 32)), min_size=1).map(
@@ -101,3 +108,22 @@ def test_choices_refuse_what_makes_no_sense(
 ) -> None:
     with pytest.raises(PolicyError):
         Choices(weight, activation, tied)
+
+
+def test_weight_choices_take_a_weight_step_alone() -> None:
+    choices = weight_choices(NAMES)
+    assert [(step.layer, step.is_weight) for step in choices.steps] == [(n, True) for n in NAMES]
+    assert choices.alternatives("first") == tuple(Bits(b, 32) for b in SHARED_BITS)
+    assert choices.max_bits == 8
+
+
+@given(st.lists(st.sampled_from(SHARED_BITS), min_size=3, max_size=3))
+def test_weight_choices_leave_activations_in_float(widths: list[int]) -> None:
+    choices = weight_choices(NAMES)
+    policy = choices.policy(widths)
+    assert [policy[name] for name in NAMES] == [Bits(width, 32) for width in widths]
+    assert choices.widths(policy) == tuple(widths)
+    meant = [
+        to_bits(a, s.widths) for a, s in zip(choices.actions(policy), choices.steps, strict=True)
+    ]
+    assert meant == widths

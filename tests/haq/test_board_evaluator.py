@@ -14,7 +14,7 @@ from device_agent.web.service import create_app
 from haq.board import Board
 from haq.board_evaluator import BoardEvaluator
 from haq.data import normalise
-from haq.prepare import make_evaluator
+from haq.evaluators import make_evaluator
 from quant.errors import DataError, PolicyError
 from quant.ncnn.runtime import capabilities
 from quant.policy import uniform

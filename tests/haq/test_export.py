@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haq.checks import KEYS, check_exports
-from haq.data import Images, normalise
+from haq.data import Images
 from haq.data.fashion_mnist import load_sample
+from haq.evaluators import make_evaluator
 from haq.export import (
     bits16_of,
     compare_executed,
@@ -20,10 +21,9 @@ from haq.export import (
     open_folder,
     run_exported_ncnn,
     run_exported_onnx,
-    run_parallel,
     weight_bytes,
 )
-from haq.prepare import Subject, arithmetic_of, make_evaluator
+from haq.prepare import Subject, arithmetic_of
 from haq.store import RunFolder
 from quant.errors import InputError, PolicyError
 from quant.graph import Floats
@@ -177,21 +177,6 @@ def test_16_bits_are_switched_on_only_where_used() -> None:
     able = replace(PHONE, bits16="fp16")
     assert bits16_of(uniform(("a", "b"), 8, 8).replace("b", Bits(16, 16)), able) == "fp16"
     assert bits16_of(uniform(("a", "b"), 8, 8), able) == "none"
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_parallel_runs_keep_the_order(count: int) -> None:
-    images = normalise(cropped("test", count).pixels)
-
-    class Echo(Engine):
-        def __init__(self) -> None:
-            pass
-
-        def run(self, image: Floats) -> Floats:
-            return image.reshape(-1)[:3]
-
-    found = run_parallel(Echo, images)
-    np.testing.assert_array_equal(found, images.reshape(count, -1)[:, :3])
 
 
 def test_agreement_and_top1_are_shares() -> None:

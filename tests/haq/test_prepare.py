@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from haq.data import Images
-from haq.prepare import arithmetic_of, make_evaluator, make_subject, to_tensor
+from haq.evaluators import make_evaluator
+from haq.prepare import arithmetic_of, make_subject, to_tensor
 from quant.errors import DataError
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Bits, uniform

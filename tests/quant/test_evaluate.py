@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from quant.evaluate import FakeQuantEvaluator, Logits, compare, run_batches
+from quant.evaluate import FakeQuantEvaluator, Logits, compare, divergences, run_batches
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import BATCH, FloatNet
 from quant.naive import NaiveQuantizer
@@ -100,3 +100,19 @@ def test_scores_come_in_the_order_of_the_policies() -> None:
     again = found.score(policies[1:2])[0]
     assert again.kl == fine
     assert again.images == len(case("mobile").images)
+
+
+@given(st.integers(0, 1000), st.integers(1001, 2000))
+def test_a_score_averages_the_divergences_of_its_images(one: int, other: int) -> None:
+    ours, theirs = random_logits(one), random_logits(other)
+    found = divergences(ours, theirs)
+    p, q = softmax(theirs), softmax(ours)
+    np.testing.assert_allclose(found, (p * np.log(p / q)).sum(1), rtol=1e-9)
+    assert compare(ours, theirs, theirs.argmax(1)).kl == found.mean()
+
+
+def test_logits_of_some_rows() -> None:
+    found = evaluator()
+    policy = uniform(found.net.graph.layer_names, 8, 8)
+    rows = np.array([7, 0, 3])
+    np.testing.assert_allclose(found.logits(policy, rows), found.logits(policy)[rows], atol=1e-5)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quant.errors import PolicyError
 from quant.observers import (
     BINS,
     METHODS,
@@ -143,3 +144,9 @@ def test_kl_of_clipping_by_hand() -> None:
 def test_kl_is_zero_where_nothing_is_lost() -> None:
     assert kl_of_clipping(np.array([5.0, 1.0, 2.0, 7.0]), 4, 4) == pytest.approx(0.0)
     assert kl_of_clipping(np.array([3.0, 3.0, 2.0, 2.0]), 4, 2) == pytest.approx(0.0)
+
+
+def test_one_bit_holds_no_integers_of_either_sign() -> None:
+    assert positive_levels(1, signed=False) == 1
+    with pytest.raises(PolicyError, match=r"1 bit holds no integers .* --quantizer kmeans"):
+        positive_levels(1, signed=True)

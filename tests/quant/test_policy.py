@@ -55,7 +55,7 @@ def test_other_json_is_a_policy_error(data: object) -> None:
         {"weight": "8", "activation": 8},
         {"weight": 8.0, "activation": 8},
         {"weight": True, "activation": 8},
-        {"weight": 1, "activation": 8},
+        {"weight": 8, "activation": 1},
         {"weight": 8, "activation": 9},
         {"weight": -8, "activation": 8},
         {"weight": 64, "activation": 64},
@@ -77,7 +77,7 @@ def test_wrong_names_in_an_entry_are_told() -> None:
         Policy.from_json({"version": 1, "layers": {"depthwise": [8, 8]}})
 
 
-@pytest.mark.parametrize("bits", [-1, 0, 1, 9, 12, 15, 17, 31, 33])
+@pytest.mark.parametrize("bits", [-1, 0, 9, 12, 15, 17, 31, 33])
 def test_unsupported_bits(bits: int) -> None:
     with pytest.raises(PolicyError, match=str(bits)):
         Bits(bits, 8)
@@ -153,3 +153,17 @@ def test_other_words_are_no_short_names(text: str) -> None:
 def test_short_names_with_unsupported_bits() -> None:
     with pytest.raises(PolicyError, match="12 bits"):
         from_short_name("w12a8", NAMES)
+
+
+def test_weights_of_1_bit_are_allowed_and_activations_not() -> None:
+    assert Bits(1, 32).engine is None
+    with pytest.raises(PolicyError, match="1 bits are not supported: choose 2 to 8, 16 or 32"):
+        Bits(8, 1)
+    with pytest.raises(PolicyError, match=r"0 bits are not supported: .* 1 for weights shared"):
+        Bits(0, 32)
+
+
+def test_a_short_name_with_float_activations_has_the_same_weights_at_the_ends() -> None:
+    names = ("first", "middle", "last")
+    assert from_short_name("w3a32", names) == uniform(names, 3, 32)
+    assert from_short_name("w3a8", names) == uniform(names, 3, 8, ends=8)

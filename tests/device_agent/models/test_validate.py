@@ -12,9 +12,11 @@ from device_agent.models.wiring import numbered
 from haq.zoo.mobilenet_v2 import MobileNetV2, Padding
 from quant.errors import FormatError, InputError
 from quant.graph import Network
-from quant.ncnn.build import dump, float_layers, mixed_layers
+from quant.kmeans import KMeansQuantizer
+from quant.ncnn.build import dump, float_layers, mixed_layers, shared_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import NcnnLayer, Payload
+from quant.policy import uniform
 from quant.trace import trace
 from tests.device_agent.small_network import NAMES, RANGES, SHAPE, everywhere, small_layers
 from tests.quant.networks import KINDS, case
@@ -141,3 +143,12 @@ def test_ranges_that_no_scale_can_have_are_refused(ranges: dict[str, float], cau
 
 def test_any_range_between_passes() -> None:
     read(ranges=dict(zip(NAMES, (1e-30, 1e-3, 1.0, 1e30), strict=True)))
+
+
+def test_codebooks_are_refused() -> None:
+    network = case("mobile").network
+    names = network.graph.layer_names
+    shared = KMeansQuantizer(network).shared(uniform(names, 4, 32))
+    channels, height, width = network.graph.input_shape
+    with pytest.raises(FormatError, match="has a codebook of weights: register the network with"):
+        read(*dump(shared_layers(network.graph, shared)), {}, (channels, height, width))

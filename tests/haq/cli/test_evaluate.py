@@ -45,6 +45,43 @@ def test_the_arithmetic_can_be_named(small: tuple[str, ...], cwd: Path) -> None:
     assert kl["auto"] == kl["ncnn"] != kl["simulated"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "engine", "words"),
+    [
+        ("8", "auto", "ncnn arithmetic, by ncnn\n"),
+        ("8", "torch", "ncnn arithmetic, by torch\n"),
+        ("w4a8", "auto", "simulated arithmetic, by ncnn's float engine\n"),
+        ("w4a8", "ncnn", "simulated arithmetic, by ncnn's float engine\n"),
+        ("w8a16", "auto", "simulated arithmetic, by torch\n"),
+    ],
+)
+def test_who_computes(
+    policy: str, engine: str, words: str, small: tuple[str, ...], cwd: Path
+) -> None:
+    done = haq("evaluate", "--policy", policy, "--evaluate", engine, *small)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(words)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", "--device", "cuda", *small)
+    line = "haq: --device cuda: torch sees no GPU here, leave it at cpu\n"
+    assert (done.code, done.err) == (2, line)
+
+
+def test_what_ncnn_cannot_compute_is_one_line(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", "--policy", "w8a16", "--evaluate", "ncnn", *small)
+    assert done.code == 2
+    assert done.error.endswith("use --evaluate torch")
+
+
+def test_a_board_computes_by_itself(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", "--on", "board", "--evaluate", "torch", *small)
+    assert done.code == 2
+    assert done.error.startswith("--evaluate and --device are for --on here")
+
+
 def test_a_policy_from_a_file_and_its_own_calibration(
     small: tuple[str, ...], images: Path, tmp_path: Path, cwd: Path
 ) -> None:

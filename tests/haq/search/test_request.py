@@ -112,3 +112,29 @@ def test_settings_are_json_that_tells_requests_apart() -> None:
     ]
     texts = {json.dumps(request.to_json(), sort_keys=True) for request in (REQUEST, *others)}
     assert len(texts) == 13
+
+
+def test_shared_weights_may_have_1_bit_and_no_16() -> None:
+    assert parse_bits("1-8", "kmeans") == (1, 2, 3, 4, 5, 6, 7, 8)
+    assert parse_bits("4,32", "kmeans") == (4, 32)
+    with pytest.raises(PolicyError, match="1 to 8 and 32 for --quantizer kmeans, as in 1-8"):
+        parse_bits("8,16", "kmeans")
+
+
+@pytest.mark.parametrize("text", [None, "latency=0.9x", "bops=0.1x"])
+def test_shared_weights_save_size_alone(text: str | None) -> None:
+    with pytest.raises(BudgetError, match=r"k-means saves size alone.*--budget size=0.1x"):
+        check_budget(text, (1, 8), "kmeans")
+    assert check_budget("size=0.1x", (1, 8), "kmeans") == Budget("size", 0.1, True)
+
+
+@pytest.mark.parametrize("bits", [(1, 2, 3), (8, 32)])
+def test_shared_weights_are_chosen_alone_and_not_counted_as_deployable(
+    bits: tuple[int, ...],
+) -> None:
+    request = replace(REQUEST, quantizer="kmeans", bits=bits)
+    choices = request.choices(NAMES)
+    assert choices.weight == dict.fromkeys(NAMES, bits)
+    assert choices.activation == dict.fromkeys(NAMES, (32,))
+    assert not request.is_deployable
+    assert request.to_json()["quantizer"] == "kmeans"

@@ -11,7 +11,7 @@ import pytest
 
 from haq.cost import parse_budget
 from haq.data import load_splits
-from haq.prepare import make_evaluator
+from haq.evaluators import make_evaluator
 from haq.progress import Silent
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
@@ -348,6 +348,31 @@ def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
     }
     assert board.calls == [[uniform(board.names, b, b).key() for b in (8, 16, 32)]]
     assert summary["uniform"]["8"]["kl"] == kl_in_ncnn(request, uniform(names, 8, 8))
+
+
+def test_shared_weights(request_: SearchRequest, tmp_path: Path) -> None:
+    request = replace(
+        request_,
+        quantizer="kmeans",
+        bits=(2, 4, 6, 32),
+        budget=parse_budget("size=0.3x"),
+        episodes=3,
+    )
+    path = tmp_path / "run"
+    summary = search(request, path)
+    best, exports = summary["best"], summary["exports"]
+    policy = Policy.from_json(best["policy"])
+    assert {bits.activation for bits in policy.layers.values()} == {32}
+    assert {bits.weight for bits in policy.layers.values()} <= {2, 4, 6, 32}
+    assert best["latency_ratio"] is None
+    assert exports["packed_bytes"] == best["size_bytes"]
+    assert best["size_bytes"] <= 0.3 * summary["uniform"]["32"]["size_bytes"]
+    assert exports["ncnn_agreement"] == exports["onnx_agreement"] == 1
+    assert set(exports["finetuned"]) == {"top1", "kl", "agreement"}
+    assert {file.name for file in path.iterdir()} == FILES | {"mbv2.shared.safetensors"}
+    assert set(exports) == EXPORTS | {
+        *("packed", "packed_bytes", "ncnn_bytes", "deployment", "finetuned")
+    }
 
 
 def kl_in_ncnn(request: SearchRequest, policy: Policy) -> float:

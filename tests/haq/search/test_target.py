@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.actions import tied_choices
+from env.actions import tied_choices, weight_choices
 from haq.board import Latency, Profile, profile_to_json, read_profile
-from haq.cost import Budget, LatencyCost, parse_budget
+from haq.cost import Budget, LatencyCost, codebook_cost, parse_budget
 from haq.progress import Silent
 from haq.search.target import (
     additive_target,
@@ -65,6 +65,14 @@ def test_a_size_budget_is_a_bound_in_bytes() -> None:
     assert (target.kind, target.latency) == ("size", None)
     absolute = additive_target(Budget("size", floats, False), graph, choices)
     assert absolute.ratio == 1
+
+
+def test_a_size_can_be_counted_in_another_way() -> None:
+    graph = toy_graph(6)
+    choices = weight_choices(graph.layer_names)
+    target = additive_target(parse_budget("size=0.2x"), graph, choices, codebook_cost)
+    floats = uniform(graph.layer_names, 32, 32)
+    assert target.float_cost == codebook_cost(graph, choices).cost(floats)
 
 
 @pytest.mark.parametrize("kind", ["size", "bops"])

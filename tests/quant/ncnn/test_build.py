@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from quant.errors import PolicyError
+from quant.float_net import FloatNet
 from quant.graph import Layer, Node, Pool
+from quant.kmeans import KMeansQuantizer
 from quant.ncnn.build import (
     blob_names,
     dump,
@@ -13,11 +15,14 @@ from quant.ncnn.build import (
     input_scales,
     mixed_layers,
     ncnn_type,
+    shared_layers,
     structure,
 )
 from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import TAG_FP16, TAG_FP32, TAG_INT8, NcnnLayer, Payload
+from quant.ncnn.format import TAG_CODEBOOK, TAG_FP16, TAG_FP32, TAG_INT8, NcnnLayer, Payload
 from quant.ncnn.runtime import Engine
+from quant.policy import Bits, uniform
+from quant.shared import to_network
 from tests.quant.ncnn.small_network import (
     NAMES,
     RANGES,
@@ -185,3 +190,25 @@ def test_groups_that_ncnn_computes_wrongly_at_8_bits_are_refused(
         with pytest.raises(PolicyError, match="layer grouped, in 2 groups, wrongly at 8 bits"):
             input_scales([layer], {"grouped": 8}, {"grouped": 1.0})
     assert input_scales([layer], {"grouped": 16}, {}) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_codebooks_equal_the_shared_weights_in_torch(kind: str, bits: int) -> None:
+    known = case(kind)
+    graph = known.network.graph
+    shared = KMeansQuantizer(known.network).shared(uniform(graph.layer_names, bits, 32))
+    engine = Engine.from_memory(*dump(shared_layers(graph, shared)))
+    expected = FloatNet(to_network(graph, shared)).logits(known.images).numpy()
+    ours = np.stack([engine.run(image) for image in known.images.numpy()])
+    assert np.abs(ours - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_float_layers_stay_beside_codebooks() -> None:
+    known = case("mobile")
+    graph = known.network.graph
+    policy = uniform(graph.layer_names, 2, 32).replace("stem.0", Bits(32, 32))
+    layers = shared_layers(graph, KMeansQuantizer(known.network).shared(policy))
+    tags = {layer.name: layer.payload.tag for layer in layers if layer.payload}
+    assert tags.pop("stem.0") == TAG_FP32
+    assert set(tags.values()) == {TAG_CODEBOOK}

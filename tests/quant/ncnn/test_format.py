@@ -12,9 +12,11 @@ from quant.errors import FormatError
 from quant.ncnn.build import dump, float_layers, mixed_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import (
+    TAG_CODEBOOK,
     TAG_FP16,
     TAG_FP32,
     TAG_INT8,
+    Codebook,
     Int8,
     NcnnLayer,
     Payload,
@@ -63,7 +65,13 @@ def weighted(draw: st.DrawFn) -> NcnnLayer:
     params: dict[int, Value] = {0: rows, (1 if linear else 5): int(has_bias)}
     params |= {2 if linear else 6: rows * row, 7: rows}
     bias = floats(draw, rows, single) if has_bias else None
-    tag = draw(st.sampled_from((TAG_FP32, TAG_FP16, TAG_INT8)))
+    tag = draw(st.sampled_from((TAG_FP32, TAG_FP16, TAG_INT8, TAG_CODEBOOK)))
+    if tag == TAG_CODEBOOK:
+        indexes = draw(st.lists(st.integers(0, 255), min_size=rows * row, max_size=rows * row))
+        table = np.linspace(-1, draw(single), 256, dtype=np.float32)
+        codebook = Codebook(table, np.array(indexes, np.uint8))
+        payload = Payload(None, bias, tag, codebook=codebook)
+        return NcnnLayer(kind, "w", ("a",), ("b",), params, payload)
     if tag != TAG_INT8:
         weight = floats(draw, rows * row, single if tag == TAG_FP32 else half)
         return NcnnLayer(kind, "w", ("a",), ("b",), params, Payload(weight, bias, tag))

@@ -6,15 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant.graph import Floats
-from quant.ncnn.format import TAG_FP16, TAG_INT8, Payload, dump_payload
+from quant.ncnn.format import TAG_CODEBOOK, TAG_FP16, TAG_INT8, Payload, dump_payload
 from quant.ncnn.weights import (
     activation_scale,
     quantize,
     round_half_away,
+    to_codebook,
     to_half,
     to_int8,
     weight_scales,
 )
+from quant.shared import Clusters
 
 
 def row(*values: float) -> Floats:
@@ -100,3 +102,11 @@ def test_payload_at_16_bits_takes_half_the_bytes() -> None:
     assert len(dump_payload(half)) == len(dump_payload(payload)) - 4
     assert dump_payload(half)[4:8] == np.array([0.5, 1 / 3], "<f2").tobytes()
     assert dump_payload(half)[8:] == row(1 / 3).tobytes()
+
+
+def test_a_codebook_is_filled_up_with_zeros() -> None:
+    clusters = Clusters(np.array([[1, 0], [1, 1]], np.uint8), np.array([-2, 3], np.float32))
+    payload = to_codebook(np.ones(2, np.float32), clusters)
+    assert payload.codebook is not None and payload.tag == TAG_CODEBOOK
+    assert payload.codebook.values.tolist() == [-2, 3, *[0] * 254]
+    assert payload.codebook.indexes.tolist() == [1, 0, 1, 1]

@@ -1,0 +1,1 @@
+"""What finetuning brings and takes on the packaged network."""

@@ -1,0 +1,54 @@
+"""Scores of policies by fake quantization in torch, on the CPU or a GPU."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from haq.data import Images, normalise
+from haq.prepare import Subject, quantizer_of
+from quant.errors import InputError
+from quant.evaluate import FakeQuantEvaluator, run_batches
+from quant.fake_quant import FakeQuantNet
+from quant.ncnn.capabilities import Capabilities
+from quant.policy import uniform
+from quant.quantized import Quantizer
+
+Device = Literal["cpu", "cuda"]
+
+
+def torch_evaluator(
+    subject: Subject,
+    quantizer: Quantizer,
+    capabilities: Capabilities,
+    images: Images,
+    device: Device = "cpu",
+) -> FakeQuantEvaluator:
+    """An evaluator of any policy; the images stay uint8. Raises InputError as `check_device`."""
+    check_device(device)
+    graph = subject.network.graph
+    pixels = torch.from_numpy(images.pixels)
+    floats = uniform(graph.layer_names, 32, 32)
+    float_net = FakeQuantNet(graph, quantizer_of(subject, "ncnn"), capabilities, device)
+    float_logits = run_batches(
+        lambda x: float_net.logits(x, floats), pixels, normalised, float_net.device
+    )
+    net = FakeQuantNet(graph, quantizer, capabilities, device)
+    return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised)
+
+
+def check_device(device: Device) -> None:
+    """Raise InputError where torch sees no such device; keep a GPU from rounding float32."""
+    if device == "cpu":
+        return
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: torch sees no GPU here, leave it at cpu")
+    # By default convolutions take TF32, whose 10 bits are fewer than an image's float32 needs.
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """float32 images of a uint8 batch, in the same memory format."""
+    return torch.from_numpy(normalise(pixels.numpy()))

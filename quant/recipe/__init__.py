@@ -1,0 +1,1 @@
+"""Post-training quantization from a few unlabelled images, each means in a file of its own."""

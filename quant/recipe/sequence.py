@@ -1,0 +1,194 @@
+"""A whole policy quantized layer by layer in the order of the network.
+
+Each layer is fitted to what the float network computes there, from the inputs that the quantized
+layers before it really give: so it also makes good what these lost. The last layer of a residual
+branch makes good what the other branch lost, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quant.fake_quant import to_tensors
+from quant.float_net import count_readers
+from quant.graph import Floats, Graph, Layer, Network, Node
+from quant.policy import Bits, Policy
+from quant.pool import run_all, run_alone
+from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from quant.recipe.fit import Fitted, fit
+from quant.recipe.levels import choose_levels, join, take_sample
+from quant.recipe.moments import RIDGE, moments_of
+from quant.recipe.rows import (
+    POSITIONS,
+    Places,
+    as_groups,
+    columns_of,
+    sample_places,
+    take_outputs,
+    take_rows,
+)
+from quant.recipe.stream import CPU, Batches, Stream, integers_of
+
+SAMPLES = 4000
+BATCH = 10
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the sequence does; each can be switched off.
+
+    `spread` and `offset`: see `quant.recipe.levels`. `fitting`: weights are fitted by least squares
+    and learned rounding, else rounded to nearest. `skip`: residual branches make good each other.
+    """
+
+    spread: bool = True
+    offset: bool = True
+    fitting: bool = True
+    skip: bool = True
+    ridge: float = RIDGE
+    positions: int = POSITIONS
+
+
+@dataclass(frozen=True)
+class Sequenced:
+    """The layers of a policy, and by name the float weights that their integers stand for."""
+
+    layers: QuantizedLayers
+    targets: dict[str, Floats]
+
+
+def quantize_in_sequence(
+    network: Network,
+    images: Tensor,
+    policy: Policy,
+    means: Means | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Sequenced:
+    """Quantize a policy from normalised images (N, C, H, W), in simulated arithmetic.
+
+    `advance` is called after every layer. Raises PolicyError where the policy does not fit.
+    """
+    policy.check_names(network.graph.layer_names)
+    walk = _Walk(network, images, policy, means or Means())
+    for node in network.graph.nodes:
+        walk.step(node)
+        if node.layer is not None:
+            advance()
+    return Sequenced(
+        {name: found.layer for name, found in walk.fitted.items()},
+        {name: found.target for name, found in walk.fitted.items()},
+    )
+
+
+class _Walk:
+    """Goes through the nodes; keeps the values that are still to be read."""
+
+    def __init__(self, network: Network, images: Tensor, policy: Policy, means: Means) -> None:
+        self.network, self.policy, self.means = network, policy, means
+        self.fitted: dict[str, Fitted] = {}
+        self._images = list(torch.split(images, BATCH))
+        self._left = count_readers(network.graph.nodes)
+        self._stream = Stream({}, {})
+
+    @torch.no_grad()
+    def step(self, node: Node) -> None:
+        """Compute a node, after fitting it where it is a layer."""
+        if node.op == "input":
+            self._stream.put(node, self._images, self._images)
+        elif node.layer is None:
+            self._stream.run_plain(node)
+        else:
+            self.fitted[node.name] = self._fit(node, node.layer, self.policy[node.name])
+            weights = self.network.weights[node.name]
+            self._stream.run_layer(node, weights, self.fitted[node.name].layer)
+        for name in node.inputs:
+            self._left[name] -= 1
+            if self._left[name] == 0:
+                self._stream.forget(name)
+
+    def _fit(self, node: Node, layer: Layer, bits: Bits) -> Fitted:
+        weights = self.network.weights[node.name]
+        levels = self._levels(node, layer, bits)
+        if levels is None and bits.weight > 8:
+            whole = QuantizedLayer(weights.weight, None, weights.bias, None)
+            return Fitted(whole, weights.weight)
+        places = self._places(layer, self._stream.floats[node.inputs[0]])
+        rows = _Rows(self._stream, node, layer, levels, self._skip(node))
+        weight, bias = torch.from_numpy(weights.weight), torch.from_numpy(weights.bias)
+
+        def take(index: int) -> tuple[Tensor, Tensor]:
+            return rows.take(index, places[index], weight, bias)
+
+        moments = moments_of(run_all(take, range(len(places))))
+        columns = as_groups(layer, weight) * columns_of(layer, levels)
+        ridge, fitting = self.means.ridge, self.means.fitting
+        return run_alone(lambda: fit(layer, columns, moments, levels, bits.weight, ridge, fitting))
+
+    def _levels(self, node: Node, layer: Layer, bits: Bits) -> InputLevels | None:
+        is_image = node.inputs[0] == self.network.graph.nodes[0].name
+        if bits.activation > 8 or (bits.activation == 8 and is_image):
+            return None
+        batches = self._stream.quantized[node.inputs[0]]
+        sample = join(run_all(lambda x: take_sample(x, SAMPLES // len(batches)), batches))
+        weight = torch.from_numpy(self.network.weights[node.name].weight)
+        uneven = self.means.spread and (bits.weight < 8 or bits.activation < 8)
+        return choose_levels(
+            layer, sample, weight, bits.activation, uneven, self.means.offset and not is_image
+        )
+
+    def _places(self, layer: Layer, batches: Batches) -> list[Places]:
+        generator = torch.Generator().manual_seed(0)
+        positions = self.means.positions
+        return [sample_places(layer, len(x), positions, generator) for x in batches]
+
+    def _skip(self, node: Node) -> str | None:
+        return skip_of(self.network.graph, node) if self.means.skip else None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Takes what a layer sees and what it should give."""
+
+    stream: Stream
+    node: Node
+    layer: Layer
+    levels: InputLevels | None
+    skip: str | None
+
+    def take(
+        self, index: int, places: Places, weight: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rows (G, M, K) in units of the spread, and wanted outputs (G, M, R), of one batch."""
+        source = self.node.inputs[0]
+        exact = take_rows(self.layer, self.stream.floats[source][index], places)
+        wanted = exact @ as_groups(self.layer, weight).mT + bias.reshape(self.layer.groups, 1, -1)
+        seen = take_rows(self.layer, self._seen(self.stream.quantized[source][index]), places)
+        if self.skip is not None:
+            lost = self.stream.floats[self.skip][index] - self.stream.quantized[self.skip][index]
+            wanted = wanted + take_outputs(self.layer, lost, places)
+        return seen, wanted
+
+    def _seen(self, x: Tensor) -> Tensor:
+        if self.levels is None:
+            return x
+        empty = QuantizedLayer(_NOTHING, None, _NOTHING, self.levels)
+        return integers_of(x, to_tensors(empty, CPU)) / self.levels.scale
+
+
+def skip_of(graph: Graph, node: Node) -> str | None:
+    """The other input of the add that alone reads this layer, where it is computed before."""
+    readers = [n for n in graph.nodes if node.name in n.inputs]
+    plain = node.layer is not None and node.layer.activation == "none"
+    if not plain or len(readers) != 1 or readers[0].op != "add":
+        return None
+    order = [n.name for n in graph.nodes]
+    others = [name for name in readers[0].inputs if name != node.name]
+    before = [name for name in others if order.index(name) < order.index(node.name)]
+    return before[0] if before else None
+
+
+_NOTHING = torch.zeros(1).numpy()

@@ -1,0 +1,266 @@
+"""The independent table: every layer at every number of bits, each fitted alone.
+
+Made in one pass of the float network over the calibration images. A policy is then only picked: the
+weights of one entry, the input levels of another, and a bias that makes the mean output right for
+this pair. 8 bits for both are plain rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quant.fake_quant import as_tensor, input_scale
+from quant.float_net import FloatNet
+from quant.graph import Floats, Layer, Network, Node, Weights
+from quant.policy import SIMULATED_BITS, Bits, Policy
+from quant.pool import run_all
+from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from quant.recipe.fit import nearest
+from quant.recipe.levels import Sample, choose_levels, column_norms, join, take_sample
+from quant.recipe.moments import Moments, moments_of, penalty
+from quant.recipe.rounding import objective, round_weights
+from quant.recipe.rows import as_groups, columns_of, sample_places, take_rows
+
+SAMPLES, POSITIONS, BATCH = 2000, 64, 10
+RIDGE = 0.02
+PLAIN = 8
+
+
+@dataclass(frozen=True)
+class WeightEntry:
+    """Integers (`Layer.weight_shape`), scales (c_out,), and their error.
+
+    Dense weights have the input's spread multiplied in. An error is a share of the variance of the
+    layer's output.
+    """
+
+    integers: Floats
+    scale: Floats
+    error: float
+
+
+@dataclass(frozen=True)
+class InputEntry:
+    """Levels, the mean change (c_in,) in units of the spread that they bring, and their error."""
+
+    levels: InputLevels
+    change: Floats
+    error: float
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """Entries of a layer by bits.
+
+    `mean` is that of the float rows, `inside` the share of rows that are not padding, both
+    (groups, K). The plain entries are for 8 bits on both sides.
+    """
+
+    weights: Mapping[int, WeightEntry]
+    inputs: Mapping[int, InputEntry]
+    plain_weights: WeightEntry
+    plain_inputs: InputEntry | None
+    mean: Floats
+    inside: Floats
+
+
+class TableQuantizer:
+    """Picks layers from tables by their own bits alone."""
+
+    def __init__(self, network: Network, tables: Mapping[str, LayerTable]) -> None:
+        self.network, self.tables = network, tables
+
+    def layers(self, policy: Policy) -> QuantizedLayers:
+        """Every layer of the policy by name; 16 and 32 bits are left in float32."""
+        return {
+            layer.name: self.layer(layer, policy[layer.name]) for layer in self.network.graph.layers
+        }
+
+    def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
+        """One layer at its bits."""
+        table, floats = self.tables[layer.name], self.network.weights[layer.name]
+        if bits.weight == bits.activation == PLAIN:
+            return compose(layer, floats, table, table.plain_weights, table.plain_inputs)
+        return compose(
+            layer, floats, table, table.weights.get(bits.weight), table.inputs.get(bits.activation)
+        )
+
+
+def compose(
+    layer: Layer,
+    floats: Weights,
+    table: LayerTable,
+    weights: WeightEntry | None,
+    inputs: InputEntry | None,
+) -> QuantizedLayer:
+    """A layer of two entries; None stands for float. The mean output is that of the float layer."""
+    if weights is None and inputs is None:
+        return QuantizedLayer(floats.weight, None, floats.bias, None)
+    exact = as_groups(layer, torch.from_numpy(floats.weight))
+    mean = torch.from_numpy(table.mean)
+    wanted = (exact @ mean[..., None])[..., 0].flatten() + torch.from_numpy(floats.bias)
+    levels = None if inputs is None else inputs.levels
+    uneven = columns_of(layer, levels)
+    if weights is None:
+        used, scale = exact * uneven, None
+        stored = used
+    else:
+        spread_inside = 1.0 if not layer.is_depthwise else uneven
+        by_row = torch.from_numpy(weights.scale).reshape(layer.groups, -1, 1) / spread_inside
+        stored = as_groups(layer, torch.from_numpy(weights.integers))
+        scale = by_row[..., :1]
+        used = stored / scale
+    seen = mean_of_rows(layer, table, inputs, uneven)
+    bias = wanted - (used @ seen[..., None])[..., 0].flatten()
+    return QuantizedLayer(
+        stored.reshape(layer.weight_shape).contiguous().numpy(),
+        None if scale is None else scale.flatten().contiguous().numpy(),
+        bias.numpy(),
+        levels,
+    )
+
+
+def mean_of_rows(
+    layer: Layer, table: LayerTable, inputs: InputEntry | None, uneven: Tensor
+) -> Tensor:
+    """Mean (groups, K) of the integers over their scale."""
+    mean, inside = torch.from_numpy(table.mean), torch.from_numpy(table.inside)
+    if inputs is None:
+        return mean
+    if inputs.levels.offset is not None:
+        mean = mean - inside * as_columns(layer, inputs.levels.offset)
+    return mean / uneven[:, 0] + inside * as_columns(layer, inputs.change)
+
+
+def as_columns(layer: Layer, by_channel: Floats) -> Tensor:
+    """A number a channel (c_in,) as one a column (groups, K)."""
+    taps = layer.kernel[0] * layer.kernel[1]
+    return torch.from_numpy(by_channel).repeat_interleave(taps).reshape(layer.groups, -1)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the images tell of a layer's input; rows are (groups, M, K)."""
+
+    sample: Sample
+    rows: Tensor
+
+
+def make_tables(
+    network: Network,
+    images: Tensor,
+    bits: tuple[int, ...] = SIMULATED_BITS,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, LayerTable]:
+    """Tables of all layers from normalised images (N, C, H, W); `advance` after every layer."""
+    batches = torch.split(images, BATCH)
+    share = max(1, SAMPLES // len(batches))
+    seen = run_all(lambda pair: observe(network, *pair, share), list(enumerate(batches)))
+    image = network.graph.nodes[0].name
+
+    def work(node: Node) -> tuple[str, LayerTable]:
+        assert node.layer is not None
+        parts = [batch.pop(node.name) for batch in seen]
+        made = make_table(
+            node.layer, network.weights[node.name], parts, bits, node.inputs[0] == image
+        )
+        advance()
+        return node.name, made
+
+    return dict(run_all(work, [node for node in network.graph.nodes if node.layer]))
+
+
+def observe(network: Network, index: int, images: Tensor, share: int) -> dict[str, _Seen]:
+    """What one batch tells of every layer's input."""
+    found: dict[str, _Seen] = {}
+    readers: dict[str, list[Node]] = {}
+    for node in network.graph.nodes:
+        if node.layer is not None:
+            readers.setdefault(node.inputs[0], []).append(node)
+
+    def note(source: Node, value: Tensor) -> Tensor:
+        for node in readers.get(source.name, []):
+            assert node.layer is not None
+            generator = torch.Generator().manual_seed(index)
+            places = sample_places(node.layer, len(value), POSITIONS, generator)
+            rows = take_rows(node.layer, value, places)
+            found[node.name] = _Seen(take_sample(value, share), rows.clone())
+        return value
+
+    FloatNet(network).logits(images, note)
+    return found
+
+
+def make_table(
+    layer: Layer, floats: Weights, parts: list[_Seen], bits: tuple[int, ...], is_image: bool
+) -> LayerTable:
+    """All entries of one layer."""
+    weight = torch.from_numpy(floats.weight)
+    columns = as_groups(layer, weight)
+    sample = join([part.sample for part in parts])
+    moments = moments_of([(part.rows, part.rows @ columns.mT) for part in parts])
+    variance = float(objective(columns, moments.xx).sum().clamp(min=1e-20))
+
+    def entry(width: int, spread: bool) -> InputEntry:
+        levels = choose_levels(layer, sample, weight, width, spread, not is_image)
+        return input_entry(layer, sample, weight, levels, variance)
+
+    inputs = {b: entry(b, True) for b in bits if not (is_image and b == PLAIN)}
+    uneven = columns_of(layer, inputs[min(bits)].levels)
+    spread = torch.ones(1, 1, 1) if layer.is_depthwise else uneven
+    weights = {b: weight_entry(layer, columns, spread, moments, b, variance) for b in bits}
+    return LayerTable(
+        weights,
+        inputs,
+        weight_entry(layer, columns, torch.ones(1, 1, 1), moments, PLAIN, variance),
+        None if is_image else entry(PLAIN, False),
+        moments.mean_x.numpy(),
+        inside_of(layer).numpy(),
+    )
+
+
+def weight_entry(
+    layer: Layer, columns: Tensor, spread: Tensor, moments: Moments, bits: int, variance: float
+) -> WeightEntry:
+    """Weights (G, R, K) times the spread, rounded for rows divided by it."""
+    hessian = moments.xx / spread.mT / spread
+    target = columns * spread
+    if bits >= PLAIN:
+        rounded = nearest(target, bits)
+    else:
+        rounded = round_weights(target, hessian + penalty(hessian, RIDGE), bits)
+    lost = objective(target - rounded.weights, hessian).sum()
+    return WeightEntry(
+        rounded.integers.reshape(layer.weight_shape).contiguous().numpy(),
+        rounded.scale.flatten().contiguous().numpy(),
+        float(lost) / variance,
+    )
+
+
+def input_entry(
+    layer: Layer, sample: Sample, weight: Tensor, levels: InputLevels, variance: float
+) -> InputEntry:
+    """What levels change in the mean and lose in the layer's output."""
+    cpu = torch.device("cpu")
+    spread = torch.ones(1) if levels.spread is None else torch.from_numpy(levels.spread)
+    offset = torch.zeros(1) if levels.offset is None else torch.from_numpy(levels.offset)
+    centred = sample.values - offset
+    scaled = centred * as_tensor(input_scale(levels), cpu)
+    integers = scaled.round_().clamp_(levels.low, levels.high)
+    change = integers / levels.scale - centred / spread
+    power = (column_norms(layer, weight) * spread).square()
+    lost = float((change.square().mean(0) * power).sum())
+    mean: Floats = change.mean(0).numpy().astype(np.float32)
+    return InputEntry(levels, mean, lost / variance)
+
+
+def inside_of(layer: Layer) -> Tensor:
+    """Share of output places at which each column (groups, K) is not padding."""
+    ones = torch.ones(1, layer.c_in, *layer.in_size)
+    places = sample_places(layer, 1, layer.out_size[0] * layer.out_size[1], torch.Generator())
+    return take_rows(layer, ones, places).mean(1)

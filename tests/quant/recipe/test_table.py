@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from quant.evaluate import compare
+from quant.fake_quant import FakeQuantNet
+from quant.float_net import FloatNet
+from quant.naive import NaiveQuantizer
+from quant.ncnn.capabilities import Capabilities
+from quant.policy import Bits, Policy, from_short_name, uniform
+from quant.recipe.table import TableQuantizer, make_tables
+from tests.quant.networks import KINDS, case, random_images
+
+
+@cache
+def table(kind: str) -> TableQuantizer:
+    known = case(kind)
+    return TableQuantizer(known.network, make_tables(known.network, known.images))
+
+
+def net(kind: str) -> FakeQuantNet:
+    return FakeQuantNet(case(kind).network.graph, table(kind), Capabilities())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["w4a8", "w4a4"])
+def test_nearer_to_float_than_naive_rounding(kind: str, name: str) -> None:
+    known = case(kind)
+    policy = from_short_name(name, known.network.graph.layer_names)
+    assert policy is not None
+    images = random_images(known.images.shape[1:], 40, seed=7)  # type: ignore[arg-type]
+    wanted = FloatNet(known.network).logits(images).numpy()
+    naive = NaiveQuantizer(known.network, known.ranges, "simulated")
+    plain = FakeQuantNet(known.network.graph, naive, Capabilities())
+    labels = np.zeros(len(images), np.int64)
+    ours, theirs = (
+        compare(n.logits(images, policy).numpy(), wanted, labels).kl for n in (net(kind), plain)
+    )
+    assert ours < theirs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", [Bits(4, 4), Bits(3, 8), Bits(8, 8), Bits(4, 32), Bits(32, 4)])
+def test_a_layers_mean_output_stays(kind: str, bits: Bits) -> None:
+    """The bias makes good what weights and levels change in the mean: also behind padding."""
+    known = case(kind)
+    exact = uniform(known.network.graph.layer_names, 32, 32)
+    seen: dict[str, torch.Tensor] = {}
+    FloatNet(known.network).logits(
+        known.images, lambda node, value: seen.setdefault(node.name, value.clone())
+    )
+    for node in known.network.graph.nodes:
+        if node.layer is None:
+            continue
+        x = seen[node.inputs[0]]
+        policy = exact.replace(node.name, bits)
+        axes = (0, 2, 3) if node.layer.op == "conv" else (0,)
+        found = net(kind).run_layer(node.layer, x, policy)
+        wanted = net(kind).run_layer(node.layer, x, exact)
+        error = (found - wanted).mean(axes).abs().max()
+        assert error <= 0.15 * wanted.std() + 1e-3, (node.name, error, wanted.std())
+
+
+def test_entries_lose_less_with_more_bits() -> None:
+    for found in table("mobile").tables.values():
+        for entries in (found.weights, found.inputs):
+            errors = [entries[b].error for b in (2, 4, 6)]
+            assert errors == sorted(errors, reverse=True)
+
+
+def test_layers_do_not_depend_on_each_other() -> None:
+    names = case("mobile").network.graph.layer_names
+    low = uniform(names, 4, 4)
+    mixed = low.replace(names[2], Bits(6, 3))
+    one, other = (table("mobile").layers(p) for p in (low, mixed))
+    same = [np.array_equal(one[n].weight, other[n].weight) for n in names]
+    assert same == [n != names[2] for n in names]
+
+
+def test_8_bits_on_both_sides_are_plain() -> None:
+    names = case("mobile").network.graph.layer_names
+    made = table("mobile").layers(uniform(names, 8, 8))
+    naive = NaiveQuantizer(case("mobile").network, case("mobile").ranges, "simulated")
+    for layer in case("mobile").network.graph.layers:
+        plain = naive.layer(layer, Bits(8, 8))
+        assert np.abs(made[layer.name].weight - plain.weight).max() <= 1
+
+
+def test_wide_layers_stay_float() -> None:
+    known = case("residual")
+    policy = Policy(dict.fromkeys(known.network.graph.layer_names, Bits(32, 32)))
+    wanted = FloatNet(known.network).logits(known.images)
+    assert torch.equal(net("residual").logits(known.images, policy), wanted)

@@ -1,0 +1,89 @@
+"""ncnn's own values of every layer, and what fake quantization makes of the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from quant.calibrate import Ranges
+from quant.fake_quant import FakeQuantNet
+from quant.float_net import activate
+from quant.graph import Floats, Layer, Network, Node
+from quant.naive import NaiveQuantizer
+from quant.ncnn.build import blob_names, dump, float_layers, mixed_layers, plan_policy
+from quant.ncnn.runtime import Engine, capabilities
+from quant.ncnn.weights import activation_scale, round_half_away
+from quant.policy import Policy
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Output of one layer as ncnn and as we compute it.
+
+    `bits` are the layer's; `width` those of an element of the blob that ncnn keeps, integers at 8.
+    """
+
+    layer: Layer
+    bits: int
+    width: int
+    ncnn: Floats
+    ours: Floats
+
+    @property
+    def error(self) -> float:
+        """Largest difference by the largest value."""
+        return float(np.abs(self.ncnn - self.ours).max() / np.abs(self.ncnn).max())
+
+    @property
+    def is_grouped(self) -> bool:
+        """Depthwise, or in other groups."""
+        return self.layer.groups > 1
+
+
+class Teacher:
+    """A network under one policy in ncnn and in torch."""
+
+    def __init__(self, network: Network, ranges: Ranges, policy: Policy) -> None:
+        board, bits = capabilities(), policy.engine_bits()
+        layers, thresholds = float_layers(network), ranges.engine_thresholds()
+        param, weights = dump(mixed_layers(layers, bits, thresholds, board))
+        bits16 = board.bits16 if 16 in bits.values() else "none"
+        self.engine = Engine.from_memory(param, weights, bits16)
+        self.bits, self.policy = bits, policy
+        self.names = blob_names(network.graph)
+        widths = plan_policy(layers, bits, thresholds, board).blob_bits
+        self.widths = {node: widths[blob] for node, blob in self.names.items()}
+        self.scales = {name: activation_scale(thresholds[name]) for name in bits}
+        self.net = FakeQuantNet(network.graph, NaiveQuantizer(network, ranges, "ncnn"), board)
+
+    def compare(self, image: Floats) -> Iterator[Compared]:
+        """Every layer of the network on one image (C, H, W)."""
+        blobs = self.engine.blobs(image, self.names.values())
+        found = {node: blobs[blob] for node, blob in self.names.items()}
+        scales = self.requantized_scales()
+        values = {node: value / scales.get(node, 1.0) for node, value in found.items()}
+        for node in self.net.graph.nodes:
+            if node.layer is not None:
+                ours = self.run(node.layer, node, values)
+                if node.name in scales:
+                    ours = np.clip(round_half_away(ours * scales[node.name]), -127, 127)
+                width = self.widths[node.name]
+                yield Compared(node.layer, self.bits[node.name], width, found[node.name], ours)
+
+    def requantized_scales(self) -> dict[str, float]:
+        """Scale of every node that ncnn keeps in int8: that of the layer which reads it."""
+        nodes = self.net.graph.nodes
+        sources = {n.inputs[0]: self.scales[n.name] for n in nodes if n.layer is not None}
+        return {s: scale for s, scale in sources.items() if self.widths[s] == 8}
+
+    def run(self, layer: Layer, node: Node, values: Mapping[str, Floats]) -> Floats:
+        """One layer of ours with its activation, on ncnn's input."""
+        x = torch.from_numpy(values[node.inputs[0]].astype(np.float32))[None]
+        value = activate(self.net.run_layer(layer, x, self.policy), layer.activation)
+        if self.widths[node.name] == 16:
+            value = self.net.round16(value)
+        found: Floats = value[0].numpy()
+        return found
