@@ -6,6 +6,7 @@ from pathlib import Path
 from haq.store.run_folder import read_json
 from quant.errors import PolicyError
 from quant.policy import Policy, from_short_name
+from quant.saved import SavedQuantizer
 
 
 def read_policy(text: str, names: Sequence[str]) -> Policy:
@@ -22,6 +23,20 @@ def read_policy(text: str, names: Sequence[str]) -> Policy:
         policy = Policy.from_json(read_json(Path(text)))
     policy.check_names(names)
     return policy
+
+
+def choose_policy(
+    text: str | None, saved: SavedQuantizer | None, names: Sequence[str], default: str
+) -> Policy:
+    """The policy that is named, or that of saved layers, or the default one.
+
+    Raises PolicyError where a named policy is not that of the saved layers.
+    """
+    if saved is None:
+        return read_policy(text or default, names)
+    if text is not None:
+        saved.layers(read_policy(text, names))
+    return saved.policy
 
 
 def exists(path: Path) -> bool:

@@ -68,6 +68,10 @@ QuantizerOption = Annotated[
         "own 8 bits are the engine's.",
     ),
 ]
+LayersOption = Annotated[
+    Path | None,
+    typer.Option("--layers", help="Folder of `haq finetune`: its layers, of its policy."),
+]
 BoardOption = Annotated[
     str | None,
     typer.Option(

@@ -20,6 +20,7 @@ from haq.cli._options import (
     InputOption,
     JsonOption,
     KeyOption,
+    LayersOption,
     ModelOption,
     Observer,
     ObserverOption,
@@ -71,8 +72,9 @@ class Device(str, Enum):
 
 def evaluate(
     policy: Annotated[
-        str, typer.Option(help="policy.json, or 8, 16, 32, or wNaM such as w4a8.")
-    ] = "8",
+        str | None,
+        typer.Option(help="policy.json, or 8, 16, 32, or wNaM such as w4a8 [default: 8]."),
+    ] = None,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
     input_size: InputOption = 32,
@@ -98,6 +100,7 @@ def evaluate(
     ] = Engine.auto,
     device: Annotated[Device, typer.Option(help="Where torch computes.")] = Device.cpu,
     quantizer: QuantizerOption = QuantizerName.best,
+    layers: LayersOption = None,
     board: BoardOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,
@@ -106,20 +109,24 @@ def evaluate(
     """Score a policy: as the engine computes it, or simulated, or on the board itself."""
     from haq.cli._progress import show_progress
     from haq.data import load_calibration, load_images
-    from haq.policies import read_policy
+    from haq.policies import choose_policy
     from haq.prepare import arithmetic_of, load_network, make_subject
     from haq.quantizers import make_quantizer
+    from quant.saved import load_layers
 
     if board is not None and on is Where.here:
         raise InputError("--board is only asked with --on board")
     if on is Where.board and (engine, device) != (Engine.auto, Device.cpu):
         raise InputError("--evaluate and --device are for --on here: a board computes by its ncnn")
     shares = quantizer is QuantizerName.kmeans
-    if on is Where.board and shares:
-        raise InputError("--quantizer kmeans is for --on here: a board is sent float weights only")
+    if on is Where.board and (shares or layers):
+        raise InputError(
+            "--quantizer kmeans and --layers are for --on here: a board is sent float weights only"
+        )
     start = time.monotonic()
     config, network = load_network(model, weights, input_size, padding.value)
-    chosen = read_policy(policy, network.graph.layer_names)
+    saved = None if layers is None else load_layers(layers, network)
+    chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
@@ -127,9 +134,9 @@ def evaluate(
         evaluating = on_board(subject, images, board, board_key, board_ca)
     else:
         kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
-        kind = "simulated" if shares else kind
+        kind = "simulated" if shares or saved else kind
         with show_progress() as progress:
-            made = make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
+            made = saved or make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
             made.layers(chosen)
         evaluating = here(subject, images, chosen, kind, engine.value, device.value, made)
     with evaluating as (evaluator, how):

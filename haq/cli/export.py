@@ -16,6 +16,7 @@ from haq.cli._options import (
     InputOption,
     JsonOption,
     KeyOption,
+    LayersOption,
     ModelOption,
     Observer,
     ObserverOption,
@@ -26,13 +27,17 @@ from haq.cli._options import (
     WeightsOption,
 )
 
+from quant.errors import InputError
+
 if TYPE_CHECKING:
     from quant.ncnn.capabilities import Capabilities
 
 
 def export(
-    policy: Annotated[str, typer.Option(help="policy.json, or 8, 16, 32, or wNaM.")],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    policy: Annotated[
+        str | None, typer.Option(help="policy.json, or 8, 16, 32, or wNaM [default: 8].")
+    ] = None,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
     input_size: InputOption = 32,
@@ -41,6 +46,7 @@ def export(
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
     quantizer: QuantizerOption = QuantizerName.best,
+    layers: LayersOption = None,
     board: BoardOption = None,
     board_key: KeyOption = None,
     board_ca: CaOption = None,
@@ -55,13 +61,17 @@ def export(
     from haq.data import load_calibration, load_images
     from haq.export import export as write
     from haq.export import open_folder
-    from haq.policies import read_policy
+    from haq.policies import choose_policy
     from haq.prepare import arithmetic_of, check_images, load_network, make_subject
     from haq.quantizers import make_quantizer
     from quant.ncnn.runtime import capabilities
+    from quant.saved import load_layers
 
     config, network = load_network(model, weights, input_size, padding.value)
-    chosen = read_policy(policy, network.graph.layer_names)
+    saved = None if layers is None else load_layers(layers, network)
+    chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")
+    if saved is not None and chosen.is_deployable:
+        raise InputError("ncnn rounds weights itself: --layers is for policies of other bits")
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
@@ -70,7 +80,7 @@ def export(
     folder = open_folder(out, model)
     with show_progress() as progress:
         kind = arithmetic_of(chosen)
-        made = make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
+        made = saved or make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
         made.layers(chosen)
     write(subject, chosen, able, folder, made)
     found = check_exports(subject, chosen, able, folder, images, made)

@@ -32,6 +32,14 @@ class Stages(str, Enum):
     blocks = "blocks"
 
 
+class Start(str, Enum):
+    """What makes the layers that training starts from."""
+
+    best = "best"
+    table = "table"
+    naive = "naive"
+
+
 class Device(str, Enum):
     """Where torch computes."""
 
@@ -58,6 +66,7 @@ def finetune(
     ] = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    start: Annotated[Start, typer.Option("--quantizer", help="What makes the start.")] = Start.best,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images in a stage.")] = 2,
     rate: Annotated[
         float, typer.Option(min=0.0, help="Adam's first rate, in steps of the weights.")
@@ -106,7 +115,8 @@ def finetune(
     from haq.finetune import Recipe
     from haq.finetune import finetune as run
     from haq.policies import read_policy
-    from haq.prepare import arithmetic_of, check_images, load_network, make_subject, quantizer_of
+    from haq.prepare import arithmetic_of, check_images, load_network, make_subject
+    from haq.quantizers import make_quantizer
     from haq.torch_evaluator import check_device
 
     recipe = Recipe(
@@ -129,9 +139,10 @@ def finetune(
         check_images(config, some)
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
-    quantizer = quantizer_of(subject, arithmetic_of(chosen))
     where = torch.device(device.value)
     with show_progress() as progress:
+        kind = arithmetic_of(chosen)
+        quantizer = make_quantizer(start.value, subject, ranges_from, kind, progress)
         report = run(network, quantizer, chosen, images, held_out, recipe, out, where, progress)
     tell(report, out, as_json)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-RIDGE = 0.3
+RIDGE = 0.5
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from quant.graph import Layer
 from quant.quantized import InputLevels
 
-POSITIONS = 128
+POSITIONS = 256
 
 
 @dataclass(frozen=True)

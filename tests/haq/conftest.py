@@ -14,6 +14,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What quantizers make is kept for the tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAQ_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def one_attempt() -> Iterator[None]:
     """A lost board is not asked again, and not waited for, unless a test says so."""

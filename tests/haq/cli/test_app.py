@@ -68,7 +68,7 @@ def test_no_arguments_are_a_call_for_help() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["quantize"], "quantize"),
+        (["conquer"], "conquer"),
         (["evaluate", "--polices", "8"], "--polices"),
         (["evaluate", "--observer", "magic"], "magic"),
         (["evaluate", "--input", "eight"], "integer"),

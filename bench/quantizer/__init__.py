@@ -1,0 +1,1 @@
+"""What each means of post-training quantization brings, and what it takes."""

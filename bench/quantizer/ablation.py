@@ -1,0 +1,111 @@
+"""Policies by several quantizers, scored on images that no quantizer has seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from haq.data import Images
+from haq.engine_evaluator import EngineEvaluator, float_network, simulated
+from haq.prepare import Subject, quantizer_of, to_tensor
+from quant.evaluate import compare
+from quant.graph import Floats
+from quant.policy import Policy, from_short_name
+from quant.pool import one_thread
+from quant.quantized import QuantizedLayers
+from quant.recipe.sequence import Means, quantize_in_sequence
+from quant.recipe.table import TableQuantizer, make_tables
+from quant.saved import SavedQuantizer
+
+SEQUENCES: Mapping[str, Means] = {
+    "sequence: nearest, bias": Means(spread=False, offset=False, fitting=False, skip=False),
+    "+ spread, offset": Means(fitting=False, skip=False),
+    "+ fitting, no spread": Means(spread=False, offset=False, skip=False),
+    "+ fitting": Means(skip=False),
+    "best": Means(),
+}
+ABLATED = ("w4a8", "w4a4")
+Make = Callable[[Policy], QuantizedLayers]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One policy by one method; `loss` in points of top-1 against float, with its standard error.
+
+    The error is that of the paired difference; `seconds` is the time to quantize.
+    """
+
+    method: str
+    policy: str
+    top1: float
+    loss: float
+    loss_error: float
+    kl: float
+    agreement: float
+    seconds: float
+
+
+def ablate(
+    subject: Subject, calibration: Images, images: Images, policies: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Rows as they come: naive, table and best for all policies, the means for the low ones."""
+    x = to_tensor(calibration)
+    wanted = float_network(subject.network).logits(images)
+    names = subject.network.graph.layer_names
+    naive = quantizer_of(subject, "simulated")
+    with one_thread():
+        start = time.monotonic()
+        table = TableQuantizer(subject.network, make_tables(subject.network, x))
+        made_in = time.monotonic() - start
+        for text in policies:
+            policy = from_short_name(text, names)
+            assert policy is not None
+            yield rate("naive", text, policy, naive.layers, subject, images, wanted)
+            found = rate("table", text, policy, table.layers, subject, images, wanted)
+            yield {**found, "seconds": round(made_in, 1)}
+            for method, means in SEQUENCES.items():
+                if method == "best" or text in ABLATED:
+                    make = sequencer(subject, x, means)
+                    yield rate(method, text, policy, make, subject, images, wanted)
+
+
+def sequencer(subject: Subject, calibration: Tensor, means: Means) -> Make:
+    """Quantizes in sequence by some means."""
+    return lambda policy: quantize_in_sequence(subject.network, calibration, policy, means).layers
+
+
+def rate(
+    method: str,
+    text: str,
+    policy: Policy,
+    make: Make,
+    subject: Subject,
+    images: Images,
+    wanted: Floats,
+) -> dict[str, Any]:
+    """Quantize, time it, and score."""
+    start = time.monotonic()
+    made = SavedQuantizer(policy, make(policy))
+    seconds = time.monotonic() - start
+    evaluator = EngineEvaluator(simulated(subject.network.graph, made), images, wanted)
+    found = evaluator.logits(policy)
+    score = compare(found, wanted, images.labels)
+    lost = np.equal(wanted.argmax(1), images.labels) * 1.0
+    lost -= np.equal(found.argmax(1), images.labels)
+    error = 100 * float(lost.std(ddof=1)) / len(lost) ** 0.5
+    row = Row(
+        method,
+        text,
+        score.top1,
+        round(100 * float(lost.mean()), 2),
+        round(error, 2),
+        score.kl,
+        score.agreement,
+        round(seconds, 1),
+    )
+    return asdict(row)
