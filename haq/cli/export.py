@@ -26,7 +26,6 @@ from haq.cli._options import (
     QuantizerOption,
     WeightsOption,
 )
-
 from quant.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,10 @@ from quant.errors import BoardError, FormatError, HaqError, InputError
 from tests.haq.cli.program import haq
 
 PROGRAM = [sys.executable, "-c", "from haq.cli import main; main()"]
-COMMANDS = ("search", "evaluate", "measure", "profile", "export", "report", "train")
+COMMANDS = (
+    *("search", "evaluate", "quantize", "measure", "profile", "export", "report"),
+    *("train", "finetune"),
+)
 HEAVY = ("torch", "ncnn", "onnx", "onnxruntime", "stable_baselines3", "matplotlib", "httpx2")
 
 

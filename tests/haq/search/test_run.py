@@ -11,7 +11,7 @@ import pytest
 
 from haq.cost import parse_budget
 from haq.data import load_splits
-from haq.evaluators import make_evaluator
+from haq.evaluators import PolicyEvaluator, make_evaluator
 from haq.progress import Silent
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
@@ -19,7 +19,7 @@ from haq.search.run import load_subject, run_search
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
-from quant.evaluate import FakeQuantEvaluator, Score
+from quant.evaluate import Score
 from quant.policy import Policy, uniform
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
@@ -205,16 +205,16 @@ def test_an_interrupted_search_goes_on(
     stop_at: int,
 ) -> None:
     """At the first probe of a layer, at an episode, and at the final test."""
-    score = FakeQuantEvaluator.score
+    score = PolicyEvaluator.score
     asked: list[str] = []
 
-    def interrupted(self: FakeQuantEvaluator, policies: Sequence[Policy]) -> list[Score]:
+    def interrupted(self: PolicyEvaluator, policies: Sequence[Policy]) -> list[Score]:
         asked.extend(policy.key() for policy in policies)
         if len(asked) == stop_at:
             raise KeyboardInterrupt
         return score(self, policies)
 
-    monkeypatch.setattr(FakeQuantEvaluator, "score", interrupted)
+    monkeypatch.setattr(PolicyEvaluator, "score", interrupted)
     with pytest.raises(KeyboardInterrupt):
         search(request_, tmp_path / "run")
     search(request_, tmp_path / "run")
