@@ -13,6 +13,8 @@ from quant.naive import Arithmetic, NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
 from quant.onnx_export import export_onnx, run_onnx
 from quant.policy import Bits, Policy, from_short_name, uniform
+from quant.recipe.sequence import quantize_in_sequence
+from quant.saved import SavedQuantizer
 from tests.quant.networks import KINDS, case
 
 TYPES16 = frozenset({"Convolution", "InnerProduct", "BinaryOp", "Pooling", "ReLU", "Clip"})
@@ -148,3 +150,13 @@ def test_batches_do_not_matter() -> None:
     images = torch.cat([case("mobile").images] * 2).numpy()
     one, many = run_onnx(model, images, 7), run_onnx(model, images, 100)
     np.testing.assert_allclose(one, many, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["w4a8", "w4a4"])
+def test_spreads_and_offsets_are_exported(kind: str, name: str) -> None:
+    known, policy = case(kind), policy_of(kind, name)
+    made = quantize_in_sequence(known.network, known.images, policy).layers
+    net = FakeQuantNet(known.network.graph, SavedQuantizer(policy, made), X86)
+    onnx_logits, logits = both(net, kind, policy)
+    assert np.abs(onnx_logits - logits).max() <= 1e-5 * np.abs(logits).max()
