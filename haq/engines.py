@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from haq.data import normalise
 from quant.graph import Floats
+from quant.pool import available_cores
 
 
 class Runs(Protocol):
@@ -28,7 +28,7 @@ def run_engines(load: Callable[[], Runs], pixels: NDArray[np.uint8]) -> Floats:
     Each core that this process may use has a network of its own, and takes the next image as soon
     as it is free. Images are normalised one by one, since in float32 they are four times as large.
     """
-    workers = min(len(os.sched_getaffinity(0)), len(pixels))
+    workers = min(available_cores(), len(pixels))
     idle: SimpleQueue[Runs] = SimpleQueue()
 
     def run(image: NDArray[np.uint8]) -> Floats:

@@ -30,7 +30,7 @@ from quant.recipe.table import LayerTable, TableQuantizer, make_tables
 from quant.saved import load_layers, network_digest, save_layers
 
 QuantizerName = Literal["best", "table", "naive", "kmeans"]
-VERSION = 1
+VERSION = 2
 """Of the recipes: what another version has made is not taken from the cache."""
 
 
@@ -43,10 +43,10 @@ def make_quantizer(
     cache: Path | None = None,
 ) -> Quantizer:
     """The quantizer for an arithmetic; `cache` is a folder, by default `cache_folder()`."""
-    if name == "kmeans":
-        return kmeans_quantizer(subject, calibration)
     if name == "naive" or arithmetic == "ncnn":
         return quantizer_of(subject, arithmetic)
+    if name == "kmeans":
+        return kmeans_quantizer(subject, calibration)
     kept = cache or cache_folder()
     if name == "table":
         return TableQuantizer(

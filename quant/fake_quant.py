@@ -27,7 +27,7 @@ ENGINE_LEVELS = 127
 
 @dataclass(frozen=True)
 class LayerTensors:
-    """A quantized layer ready to run: its numbers by channel have the shape of its feature maps."""
+    """A quantized layer ready to run; its numbers by channel are (C,)."""
 
     weight: Tensor
     bias: Tensor
@@ -78,7 +78,7 @@ class FakeQuantNet:
 
     def node_widths(self, policy: Policy) -> Mapping[str, int]:
         """Bits in which ncnn keeps each node's value; empty where ncnn cannot run the policy."""
-        return self._widths(policy, self.layers(policy))
+        return self._prepare(policy)[1]
 
     def run_layer(self, layer: Layer, x: Tensor, policy: Policy) -> Tensor:
         """One layer without its activation."""
@@ -121,23 +121,32 @@ class FakeQuantNet:
 
     def _run(self, layer: Layer, x: Tensor, tensors: LayerTensors, policy: Policy) -> Tensor:
         if policy[layer.name].activation == 16 and self.computes16(layer):
-            x = self.round16(x)
-        elif tensors.levels is not None:
-            x = self._quantize(layer, x, tensors)
-        if tensors.factor is None:
-            return apply_layer(layer, x, tensors.weight, tensors.bias.flatten())
-        sums = apply_layer(layer, x, tensors.weight, None)
-        return torch.addcmul(by_channel(tensors.bias, sums), sums, by_channel(tensors.factor, sums))
+            return multiply(layer, self.round16(x), tensors)
+        return multiply(layer, to_integers(x, tensors, layer.name in self._never_negative), tensors)
 
-    def _quantize(self, layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:
-        levels = tensors.levels
-        assert levels is not None
-        if tensors.offset is not None:
-            x = x - by_channel(tensors.offset, x)
-        scaled = x * by_channel(tensors.scale, x)
-        if layer.name in self._never_negative and tensors.offset is None:
-            return scaled.add_(0.5).floor_().clamp_(max=levels.high)
-        return round_half_away_(scaled).clamp_(levels.low, levels.high)
+
+def to_integers(x: Tensor, tensors: LayerTensors, positive: bool = False) -> Tensor:
+    """The integers of an input as float32; x itself where it stays float.
+
+    `positive` says that x is never negative: rounding then needs no care for signs.
+    """
+    levels = tensors.levels
+    if levels is None:
+        return x
+    if tensors.offset is not None:
+        x = x - by_channel(tensors.offset, x)
+    scaled = x * by_channel(tensors.scale, x)
+    if positive and tensors.offset is None:
+        return scaled.add_(0.5).floor_().clamp_(max=levels.high)
+    return round_half_away_(scaled).clamp_(levels.low, levels.high)
+
+
+def multiply(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:
+    """The output of a layer, without its activation, from what `to_integers` gives."""
+    if tensors.factor is None:
+        return apply_layer(layer, x, tensors.weight, tensors.bias)
+    sums = apply_layer(layer, x, tensors.weight, None)
+    return torch.addcmul(by_channel(tensors.bias, sums), sums, by_channel(tensors.factor, sums))
 
 
 def to_tensors(layer: QuantizedLayer, device: torch.device) -> LayerTensors:

@@ -33,6 +33,13 @@ class QuantizerName(str, Enum):
     kmeans = "kmeans"
 
 
+class Device(str, Enum):
+    """Where torch computes."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 ModelOption = Annotated[str, typer.Option("--model", help="Network: mbv2.")]
 WeightsOption = Annotated[
     Path | None,
@@ -72,6 +79,7 @@ LayersOption = Annotated[
     Path | None,
     typer.Option("--layers", help="Folder of `haq finetune`: its layers, of its policy."),
 ]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where torch computes.")]
 BoardOption = Annotated[
     str | None,
     typer.Option(

@@ -19,21 +19,8 @@ def load_subject(
     data: str,
     calibration: str | None,
     observer: Observer,
-) -> Subject:
-    """The network that the options name, calibrated. Raises InputError."""
-    return load_calibrated(model, weights, input_size, padding, data, calibration, observer)[0]
-
-
-def load_calibrated(
-    model: str,
-    weights: Path | None,
-    input_size: int,
-    padding: Padding,
-    data: str,
-    calibration: str | None,
-    observer: Observer,
 ) -> tuple[Subject, Images]:
-    """The same with the images that it was calibrated on."""
+    """The network that the options name, and the images it was calibrated on. Raises InputError."""
     from haq.data import load_calibration, load_images
     from haq.prepare import load_network, make_subject
 

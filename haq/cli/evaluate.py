@@ -17,6 +17,8 @@ from haq.cli._options import (
     CalibrationOption,
     CaOption,
     DataOption,
+    Device,
+    DeviceOption,
     InputOption,
     JsonOption,
     KeyOption,
@@ -63,13 +65,6 @@ class Engine(str, Enum):
     ncnn = "ncnn"
 
 
-class Device(str, Enum):
-    """Where torch computes."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 def evaluate(
     policy: Annotated[
         str | None,
@@ -98,7 +93,7 @@ def evaluate(
             "quantization; auto: ncnn, and torch where ncnn cannot.",
         ),
     ] = Engine.auto,
-    device: Annotated[Device, typer.Option(help="Where torch computes.")] = Device.cpu,
+    device: DeviceOption = Device.cpu,
     quantizer: QuantizerOption = QuantizerName.best,
     layers: LayersOption = None,
     board: BoardOption = None,

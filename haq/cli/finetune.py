@@ -11,6 +11,8 @@ import typer
 
 from haq.cli._options import (
     CalibrationOption,
+    Device,
+    DeviceOption,
     InputOption,
     JsonOption,
     ModelOption,
@@ -18,8 +20,11 @@ from haq.cli._options import (
     ObserverOption,
     Padding,
     PaddingOption,
+    QuantizerName,
+    QuantizerOption,
     WeightsOption,
 )
+from quant.errors import InputError
 
 if TYPE_CHECKING:
     from haq.finetune import Report
@@ -30,21 +35,6 @@ class Stages(str, Enum):
 
     whole = "whole"
     blocks = "blocks"
-
-
-class Start(str, Enum):
-    """What makes the layers that training starts from."""
-
-    best = "best"
-    table = "table"
-    naive = "naive"
-
-
-class Device(str, Enum):
-    """Where torch computes."""
-
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def finetune(
@@ -66,7 +56,7 @@ def finetune(
     ] = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
-    start: Annotated[Start, typer.Option("--quantizer", help="What makes the start.")] = Start.best,
+    quantizer: QuantizerOption = QuantizerName.best,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images in a stage.")] = 2,
     rate: Annotated[
         float, typer.Option(min=0.0, help="Adam's first rate, in steps of the weights.")
@@ -96,7 +86,7 @@ def finetune(
         float,
         typer.Option(min=0.0, max=1.0, help="Share of activations left in float at random."),
     ] = 0.0,
-    device: Annotated[Device, typer.Option(help="Where torch computes.")] = Device.cpu,
+    device: DeviceOption = Device.cpu,
     seed: Annotated[int, typer.Option(min=0, help="Seed of order and augmentation.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of checkpoint, log and layers.")] = Path(
         "runs/finetune"
@@ -119,6 +109,10 @@ def finetune(
     from haq.quantizers import make_quantizer
     from haq.torch_evaluator import check_device
 
+    if quantizer is QuantizerName.kmeans:
+        raise InputError(
+            "finetuning learns steps, which shared weights lack: give another --quantizer"
+        )
     recipe = Recipe(
         epochs=epochs,
         batch=batch,
@@ -142,8 +136,8 @@ def finetune(
     where = torch.device(device.value)
     with show_progress() as progress:
         kind = arithmetic_of(chosen)
-        quantizer = make_quantizer(start.value, subject, ranges_from, kind, progress)
-        report = run(network, quantizer, chosen, images, held_out, recipe, out, where, progress)
+        start = make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
+        report = run(network, start, chosen, images, held_out, recipe, out, where, progress)
     tell(report, out, as_json)
 
 

@@ -82,7 +82,7 @@ def measure(
     from haq.prepare import upload
 
     chosen_cores = parse_cores(cores)
-    subject = load_subject(model, weights, input_size, padding, data, calibration, observer)
+    subject, _ = load_subject(model, weights, input_size, padding, data, calibration, observer)
     chosen = [read_policy(text, subject.network.graph.layer_names) for text in policy]
     with (
         show_progress() as progress,

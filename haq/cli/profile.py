@@ -62,7 +62,7 @@ def profile(
     from haq.store import write_json
 
     chosen_cores = parse_cores(cores)
-    subject = load_subject(model, weights, input_size, padding, data, calibration, observer)
+    subject, _ = load_subject(model, weights, input_size, padding, data, calibration, observer)
     with (
         show_progress() as progress,
         open_board(board, board_key, board_ca, progress.note) as device,

@@ -50,13 +50,13 @@ def quantize(
 ) -> None:
     """Quantize every layer at 2 to 8 bits into the cache, and say what each entry costs."""
     from haq.cli._progress import show_progress
-    from haq.cli._subject import load_calibrated
+    from haq.cli._subject import load_subject
     from haq.policies import read_policy
     from haq.quantizers import cache_folder, find_tables, make_quantizer
     from haq.store import write_json
 
     start = time.monotonic()
-    subject, images = load_calibrated(
+    subject, images = load_subject(
         model, weights, input_size, padding, data, calibration, Observer.auto
     )
     names = subject.network.graph.layer_names

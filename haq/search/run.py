@@ -277,7 +277,7 @@ class _Search:
         key = f"{name} {arithmetic}"
         if key not in self._quantizers:
             self._quantizers[key] = make_quantizer(
-                "naive" if name == "kmeans" else name,
+                name,
                 self.subject,
                 self.splits.calibration,
                 arithmetic,

@@ -26,6 +26,8 @@ PLAIN = "plain"
 def save_table(path: Path, table: LayerTable) -> None:
     """Write a layer's entries; the file is replaced whole."""
     arrays: Arrays = {"mean": table.mean, "inside": table.inside}
+    if table.spread is not None:
+        arrays["spread"] = table.spread
     numbers: dict[str, Any] = {}
     for name, weights in by_name("weight", table.weights, table.plain_weights):
         arrays |= {f"{name}.integers": weights.integers.astype(np.int8)}
@@ -83,4 +85,5 @@ def to_table(arrays: Arrays, numbers: Mapping[str, Mapping[str, Any]]) -> LayerT
         inputs.get(PLAIN),
         arrays["mean"],
         arrays["inside"],
+        arrays.get("spread"),
     )

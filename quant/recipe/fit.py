@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from quant.graph import Floats, Layer
+from quant.ncnn.weights import SMALLEST_PEAK
+from quant.observers import positive_levels
 from quant.quantized import InputLevels, QuantizedLayer
 from quant.recipe.moments import Moments, least_squares
 from quant.recipe.rounding import Rounded, round_weights
 
 NEAREST_BITS = 8
 """From so many bits on rounding to nearest is better than a fit, which moves the weights."""
-SMALLEST_PEAK = 1e-30
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def finish(
 
 def nearest(columns: Tensor, bits: int) -> Rounded:
     """Rounding to nearest with the peak of each row as its highest level."""
-    levels = (1 << bits - 1) - 1
+    levels = positive_levels(bits, signed=True)
     peak = columns.abs().amax(2)
     scale = torch.where(peak < SMALLEST_PEAK, torch.ones_like(peak), levels / peak)
     integers = (columns * scale[..., None]).round_().clamp_(-levels, levels)

@@ -20,11 +20,10 @@ from quant.observers import positive_levels
 from quant.quantized import InputLevels
 
 CANDIDATES = 40
-SMALLEST_SHARE = 0.15
+SMALLEST_SHARE, SMALLEST_CHANNEL_SHARE = 0.15, 0.3
+"""Of the peak, below which no range is tried: for all channels together, for one alone."""
 SMALLEST = 1e-8
 MOST_SPREAD = 100.0
-CLIPPED_BITS = 8
-"""From so many bits on levels are plenty, and clipping costs more than it saves."""
 
 Kind = Literal["depthwise", "signed", "unsigned", "offset"]
 
@@ -111,17 +110,13 @@ def dense_levels(
     high = positive_levels(bits, signed)
     low = -high if signed else 0
     peak = torch.maximum(evened.high, -evened.low).amax()
-    best = best_reach(evened, importance, peak, low, high, bits)
+    best = best_reach(evened, importance, peak, low, high)
     return InputLevels(high / best, low, high, as_floats(spread))
 
 
-def best_reach(
-    sample: Sample, importance: Tensor, peak: Tensor, low: int, high: int, bits: int
-) -> float:
+def best_reach(sample: Sample, importance: Tensor, peak: Tensor, low: int, high: int) -> float:
     """Value of the highest level that loses least."""
-    if bits >= CLIPPED_BITS:
-        return max(float(peak), SMALLEST)
-    best, least = float(peak), float("inf")
+    best, least = max(float(peak), SMALLEST), float("inf")
     for share in torch.linspace(SMALLEST_SHARE, 1.0, CANDIDATES).tolist():
         step = max(float(peak) * share, SMALLEST) / high
         rounded = (sample.values / step).round_().clamp_(low, high).mul_(step)
@@ -138,8 +133,7 @@ def depthwise_levels(sample: Sample, bits: int) -> InputLevels:
     low = -high if signed else 0
     peak = torch.maximum(sample.high, -sample.low).clamp(min=SMALLEST)
     best, least = peak, torch.full_like(peak, float("inf"))
-    shares = [1.0] if bits >= CLIPPED_BITS else torch.linspace(0.3, 1.0, CANDIDATES).tolist()
-    for share in shares:
+    for share in torch.linspace(SMALLEST_CHANNEL_SHARE, 1.0, CANDIDATES).tolist():
         step = peak * share / high
         rounded = (sample.values / step).round_().clamp_(low, high).mul_(step)
         error = rounded.sub_(sample.values).square_().mean(0)
@@ -157,16 +151,14 @@ def offset_levels(
     middle = (sample.high + sample.low) / 2
     half = (sample.high - sample.low) / 2
     centred = Sample(sample.values - middle, -half, half)
-    reach = best_centred_reach(centred, importance, high, bits)
+    reach = best_centred_reach(centred, importance, high)
     offset = middle - reach if spread is None else (middle - reach) * spread
     return InputLevels(high / (2 * reach), 0, high, as_floats(spread), offset.numpy())
 
 
-def best_centred_reach(sample: Sample, importance: Tensor, high: int, bits: int) -> float:
+def best_centred_reach(sample: Sample, importance: Tensor, high: int) -> float:
     """Half of the span of all levels that loses least."""
     peak = max(float(sample.high.amax()), SMALLEST)
-    if bits >= CLIPPED_BITS:
-        return peak
     best, least = peak, float("inf")
     for share in torch.linspace(SMALLEST_SHARE, 1.0, CANDIDATES).tolist():
         reach = peak * share

@@ -21,15 +21,18 @@ class Moments:
 
 
 def moments_of(parts: list[tuple[Tensor, Tensor]]) -> Moments:
-    """Moments of all parts together, summed in order and in float64."""
+    """Moments of all parts together, summed in order and in float64.
+
+    Centred before they are multiplied: the difference of two large squares could be negative.
+    """
     count = sum(x.shape[1] for x, _ in parts)
     mean_x = sum_of([x.double().sum(1) for x, _ in parts]) / count
     mean_y = sum_of([y.double().sum(1) for _, y in parts]) / count
-    xx = sum_of([(x.mT @ x).double() for x, _ in parts]) / count
-    yx = sum_of([(y.mT @ x).double() for x, y in parts]) / count
-    xx -= mean_x[:, :, None] * mean_x[:, None]
-    yx -= mean_y[:, :, None] * mean_x[:, None]
-    return Moments(mean_x.float(), mean_y.float(), xx.float(), yx.float())
+    x_0, y_0 = mean_x.float(), mean_y.float()
+    centred = [(x - x_0[:, None], y - y_0[:, None]) for x, y in parts]
+    xx = sum_of([(x.mT @ x).double() for x, _ in centred]) / count
+    yx = sum_of([(y.mT @ x).double() for x, y in centred]) / count
+    return Moments(x_0, y_0, xx.float(), yx.float())
 
 
 def sum_of(parts: list[Tensor]) -> Tensor:

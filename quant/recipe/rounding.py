@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from quant.observers import positive_levels
+
 CLIPS = 24
 FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2)
 DAMPING = 0.01
@@ -38,7 +40,7 @@ def round_weights(weight: Tensor, hessian: Tensor, bits: int) -> Rounded:
 
     `weight` is (G, R, K), `hessian` (G, K, K).
     """
-    levels = float((1 << bits - 1) - 1)
+    levels = float(positive_levels(bits, signed=True))
     start = weighted_scale(weight, hessian.diagonal(dim1=1, dim2=2), levels)
     factors = torch.tensor(FACTORS)
     scales = (start[:, None] / factors[:, None]).flatten(1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant.graph import Layer
+from quant.graph import Floats, Layer
 from quant.quantized import InputLevels
 
 POSITIONS = 256
@@ -74,5 +74,10 @@ def columns_of(layer: Layer, levels: InputLevels | None) -> Tensor:
     """The input's spread as one number a column: (G, 1, K), or ones (1, 1, 1)."""
     if levels is None or levels.spread is None:
         return torch.ones(1, 1, 1)
+    return as_columns(layer, levels.spread)[:, None]
+
+
+def as_columns(layer: Layer, by_channel: Floats) -> Tensor:
+    """A number a channel (c_in,) as one a column (groups, K)."""
     taps = layer.kernel[0] * layer.kernel[1]
-    return torch.from_numpy(levels.spread).repeat_interleave(taps).reshape(layer.groups, 1, -1)
+    return torch.from_numpy(by_channel).repeat_interleave(taps).reshape(layer.groups, -1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from quant.fake_quant import to_tensors
+from quant.fake_quant import to_integers, to_tensors
 from quant.float_net import count_readers
 from quant.graph import Floats, Graph, Layer, Network, Node
 from quant.policy import Bits, Policy
@@ -31,7 +31,7 @@ from quant.recipe.rows import (
     take_outputs,
     take_rows,
 )
-from quant.recipe.stream import CPU, Batches, Stream, integers_of
+from quant.recipe.stream import CPU, Batches, Stream
 
 SAMPLES = 4000
 BATCH = 10
@@ -176,7 +176,7 @@ class _Rows:
         if self.levels is None:
             return x
         empty = QuantizedLayer(_NOTHING, None, _NOTHING, self.levels)
-        return integers_of(x, to_tensors(empty, CPU)) / self.levels.scale
+        return to_integers(x, to_tensors(empty, CPU)) / self.levels.scale
 
 
 def skip_of(graph: Graph, node: Node) -> str | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from quant.fake_quant import LayerTensors, by_channel, to_tensors
-from quant.float_net import activate, apply_layer, run_node
+from quant.fake_quant import LayerTensors, multiply, to_integers, to_tensors
+from quant.float_net import activate, run_node
 from quant.graph import Layer, Node, Weights
-from quant.naive import round_half_away_
 from quant.pool import run_all
 from quant.quantized import QuantizedLayer
 
@@ -63,29 +62,11 @@ def run_without_weights(node: Node, inputs: Sequence[Batches]) -> Batches:
 
 def run_layer(layer: Layer, batches: Batches, tensors: LayerTensors) -> Batches:
     """A layer and its activation on every batch."""
-    work: Callable[[Tensor], Tensor] = lambda x: activate(  # noqa: E731
-        run_quantized(layer, x, tensors), layer.activation
-    )
+
+    def work(x: Tensor) -> Tensor:
+        return activate(multiply(layer, to_integers(x, tensors), tensors), layer.activation)
+
     return run_all(work, batches)
-
-
-def run_quantized(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:
-    """A layer without its activation, by integers where it has any."""
-    if tensors.factor is None:
-        return apply_layer(layer, x, tensors.weight, tensors.bias)
-    sums = apply_layer(layer, integers_of(x, tensors), tensors.weight, None)
-    return torch.addcmul(by_channel(tensors.bias, sums), sums, by_channel(tensors.factor, sums))
-
-
-def integers_of(x: Tensor, tensors: LayerTensors) -> Tensor:
-    """The input's integers as float32; x itself where the input stays float."""
-    levels = tensors.levels
-    if levels is None:
-        return x
-    if tensors.offset is not None:
-        x = x - by_channel(tensors.offset, x)
-    scaled = x * by_channel(tensors.scale, x)
-    return round_half_away_(scaled).clamp_(levels.low, levels.high)
 
 
 def refuse(layer: Layer, x: Tensor) -> Tensor:

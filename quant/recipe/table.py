@@ -24,7 +24,7 @@ from quant.recipe.fit import nearest
 from quant.recipe.levels import Sample, choose_levels, column_norms, join, take_sample
 from quant.recipe.moments import Moments, moments_of, penalty
 from quant.recipe.rounding import objective, round_weights
-from quant.recipe.rows import as_groups, columns_of, sample_places, take_rows
+from quant.recipe.rows import as_columns, as_groups, columns_of, sample_places, take_rows
 
 SAMPLES, POSITIONS, BATCH = 2000, 64, 10
 RIDGE = 0.02
@@ -58,7 +58,8 @@ class LayerTable:
     """Entries of a layer by bits.
 
     `mean` is that of the float rows, `inside` the share of rows that are not padding, both
-    (groups, K). The plain entries are for 8 bits on both sides.
+    (groups, K). `spread` (c_in,) is what weights have multiplied in, None for ones. The plain
+    entries have none: they are for 8 bits on both sides, and for weights of 8 bits alone.
     """
 
     weights: Mapping[int, WeightEntry]
@@ -67,6 +68,7 @@ class LayerTable:
     plain_inputs: InputEntry | None
     mean: Floats
     inside: Floats
+    spread: Floats | None
 
 
 class TableQuantizer:
@@ -84,11 +86,26 @@ class TableQuantizer:
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
         """One layer at its bits."""
         table, floats = self.tables[layer.name], self.network.weights[layer.name]
-        if bits.weight == bits.activation == PLAIN:
-            return compose(layer, floats, table, table.plain_weights, table.plain_inputs)
-        return compose(
-            layer, floats, table, table.weights.get(bits.weight), table.inputs.get(bits.activation)
-        )
+        weights, inputs = table.weights.get(bits.weight), table.inputs.get(bits.activation)
+        if bits.weight == PLAIN and bits.activation >= PLAIN:
+            weights = table.plain_weights
+            inputs = table.plain_inputs if bits.activation == PLAIN else None
+        elif inputs is None and weights is not None and table.spread is not None:
+            return weights_alone(layer, floats, table, weights)
+        return compose(layer, floats, table, weights, inputs)
+
+
+def weights_alone(
+    layer: Layer, floats: Weights, table: LayerTable, weights: WeightEntry
+) -> QuantizedLayer:
+    """A layer whose input stays float: its weights, as floats, with the spread taken out again."""
+    assert table.spread is not None
+    rounded = weights.integers / weights.scale.reshape(-1, *[1] * (weights.integers.ndim - 1))
+    spread = as_columns(layer, table.spread).reshape(1, *weights.integers.shape[1:]).numpy()
+    used = rounded / spread
+    lost = as_groups(layer, torch.from_numpy(floats.weight - used))
+    change = (lost @ torch.from_numpy(table.mean)[..., None]).flatten().numpy()
+    return QuantizedLayer(used, None, floats.bias + change, None)
 
 
 def compose(
@@ -110,10 +127,10 @@ def compose(
         used, scale = exact * uneven, None
         stored = used
     else:
-        spread_inside = 1.0 if not layer.is_depthwise else uneven
-        by_row = torch.from_numpy(weights.scale).reshape(layer.groups, -1, 1) / spread_inside
         stored = as_groups(layer, torch.from_numpy(weights.integers))
-        scale = by_row[..., :1]
+        scale = torch.from_numpy(weights.scale).reshape(layer.groups, -1, 1)
+        if layer.is_depthwise:
+            scale = (scale / uneven)[..., :1]
         used = stored / scale
     seen = mean_of_rows(layer, table, inputs, uneven)
     bias = wanted - (used @ seen[..., None])[..., 0].flatten()
@@ -135,12 +152,6 @@ def mean_of_rows(
     if inputs.levels.offset is not None:
         mean = mean - inside * as_columns(layer, inputs.levels.offset)
     return mean / uneven[:, 0] + inside * as_columns(layer, inputs.change)
-
-
-def as_columns(layer: Layer, by_channel: Floats) -> Tensor:
-    """A number a channel (c_in,) as one a column (groups, K)."""
-    taps = layer.kernel[0] * layer.kernel[1]
-    return torch.from_numpy(by_channel).repeat_interleave(taps).reshape(layer.groups, -1)
 
 
 @dataclass(frozen=True)
@@ -211,16 +222,18 @@ def make_table(
         return input_entry(layer, sample, weight, levels, variance)
 
     inputs = {b: entry(b, True) for b in bits if not (is_image and b == PLAIN)}
-    uneven = columns_of(layer, inputs[min(bits)].levels)
-    spread = torch.ones(1, 1, 1) if layer.is_depthwise else uneven
-    weights = {b: weight_entry(layer, columns, spread, moments, b, variance) for b in bits}
+    # A depthwise spread differs from bits to bits; it goes into the scales of the weights.
+    held = None if layer.is_depthwise else inputs[min(bits)].levels
+    even, uneven = torch.ones(1, 1, 1), columns_of(layer, held)
+    weights = {b: weight_entry(layer, columns, uneven, moments, b, variance) for b in bits}
     return LayerTable(
         weights,
         inputs,
-        weight_entry(layer, columns, torch.ones(1, 1, 1), moments, PLAIN, variance),
+        weight_entry(layer, columns, even, moments, PLAIN, variance),
         None if is_image else entry(PLAIN, False),
         moments.mean_x.numpy(),
         inside_of(layer).numpy(),
+        None if held is None else held.spread,
     )
 
 

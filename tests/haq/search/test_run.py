@@ -342,8 +342,7 @@ def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
     assert [exports[k] for k in ("ncnn_param", "ncnn_bin", "ncnn_top1", "ncnn_agreement")] == [
         None
     ] * 4
-    # Random weights at few bits are chaotic; `test_onnx_export` holds equal networks to 1e-5.
-    assert exports["onnx_agreement"] > 0.3
+    assert exports["onnx_agreement"] >= 0.75
     assert {file.name for file in path.iterdir()} == FILES - {
         *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml")
     }

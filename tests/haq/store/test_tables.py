@@ -28,6 +28,8 @@ def check(one: LayerTable, other: LayerTable) -> None:
         check_inputs(inputs, other.inputs[bits])
     check_weights(one.plain_weights, other.plain_weights)
     assert (one.plain_inputs is None) == (other.plain_inputs is None)
+    assert (one.spread is None) == (other.spread is None)
+    assert one.spread is None or np.array_equal(one.spread, other.spread)
     assert np.array_equal(one.mean, other.mean) and np.array_equal(one.inside, other.inside)
 
 

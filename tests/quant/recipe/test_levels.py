@@ -41,11 +41,10 @@ def rounded(x: torch.Tensor, levels: InputLevels) -> torch.Tensor:
 
 @pytest.mark.parametrize("layer", [DENSE, PADDED, DEPTHWISE], ids=lambda layer: layer.name)
 @pytest.mark.parametrize("signed", [False, True])
-def test_8_bits_clip_nothing(layer: Layer, signed: bool) -> None:
+def test_8_bits_lose_next_to_nothing(layer: Layer, signed: bool) -> None:
     x, levels = values(signed), choose(layer, signed, 8)
-    spread = torch.ones(4) if levels.spread is None else torch.from_numpy(levels.spread)
-    step = (spread / levels.scale).reshape(1, -1, 1, 1)
-    assert bool(((rounded(x, levels) - x).abs() <= 0.501 * step).all())
+    lost = (rounded(x, levels) - x).square().mean()
+    assert lost <= 1e-4 * x.square().mean()
 
 
 def test_levels_are_unsigned_behind_a_relu_and_where_an_offset_may_be() -> None:

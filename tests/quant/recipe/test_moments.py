@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 
 from quant.recipe.moments import least_squares, moments_of
+from quant.recipe.rounding import round_weights
 
 
 def rows(seed: int) -> torch.Tensor:
@@ -18,6 +19,16 @@ def test_moments_of_parts_are_those_of_the_whole() -> None:
     torch.testing.assert_close(parts.yx, whole.yx)
     centred = x - x.mean(1, keepdim=True)
     torch.testing.assert_close(whole.xx, centred.mT @ centred / 300)
+
+
+def test_inputs_that_hardly_vary_can_be_fitted() -> None:
+    """A dead channel, and a large one whose variance is lost in its square."""
+    x = rows(0) * 1e-4 + 1000.0
+    x[0, :, 2] = 0.0
+    moments = moments_of([(x, x @ rows(1)[:, :3].mT)])
+    target, hessian = least_squares(moments, rows(1)[:, :3], 0.5)
+    assert bool((torch.linalg.eigvalsh(hessian.double()) > 0).all())
+    assert bool(torch.isfinite(round_weights(target, hessian, 4).weights).all())
 
 
 def test_weights_come_back_from_exact_data() -> None:

@@ -65,6 +65,17 @@ def test_a_layers_mean_output_stays(kind: str, bits: Bits) -> None:
         assert error <= 0.15 * wanted.std() + 1e-3, (node.name, error, wanted.std())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", [Bits(8, 8), Bits(8, 32), Bits(6, 32), Bits(32, 8), Bits(6, 8)])
+def test_many_bits_are_near_the_float_network(kind: str, bits: Bits) -> None:
+    """Also where a spread of the input that stays float was multiplied into the weights."""
+    known = case(kind)
+    policy = Policy(dict.fromkeys(known.network.graph.layer_names, bits))
+    wanted = FloatNet(known.network).logits(known.images)
+    error = (net(kind).logits(known.images, policy) - wanted).square().mean()
+    assert error <= 0.02 * wanted.var(0).mean()
+
+
 def test_entries_lose_less_with_more_bits() -> None:
     for found in table("mobile").tables.values():
         for entries in (found.weights, found.inputs):
