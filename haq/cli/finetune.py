@@ -110,9 +110,7 @@ def finetune(
     from haq.torch_evaluator import check_device
 
     if quantizer is QuantizerName.kmeans:
-        raise InputError(
-            "finetuning learns steps, which shared weights lack: give another --quantizer"
-        )
+        raise InputError("shared weights have no steps to learn: give another --quantizer")
     recipe = Recipe(
         epochs=epochs,
         batch=batch,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from haq.store.tables import load_table, save_table
+from quant.graph import Floats
 from quant.recipe.table import InputEntry, LayerTable, WeightEntry
 from tests.quant.recipe.test_table import table
 
@@ -28,8 +29,7 @@ def check(one: LayerTable, other: LayerTable) -> None:
         check_inputs(inputs, other.inputs[bits])
     check_weights(one.plain_weights, other.plain_weights)
     assert (one.plain_inputs is None) == (other.plain_inputs is None)
-    assert (one.spread is None) == (other.spread is None)
-    assert one.spread is None or np.array_equal(one.spread, other.spread)
+    check_optional(one.spread, other.spread)
     assert np.array_equal(one.mean, other.mean) and np.array_equal(one.inside, other.inside)
 
 
@@ -48,8 +48,12 @@ def check_inputs(one: InputEntry, other: InputEntry) -> None:
         (one.levels.offset, other.levels.offset),
         (one.change, other.change),
     ):
-        assert (ours is None) == (theirs is None)
-        assert ours is None or theirs is None or np.array_equal(ours, theirs)
+        check_optional(ours, theirs)
+
+
+def check_optional(one: Floats | None, other: Floats | None) -> None:
+    assert (one is None) == (other is None)
+    assert one is None or other is None or np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("data", [b"", b"no table", bytes(100)])
