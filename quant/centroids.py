@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from quant.float_net import apply_layer, run_nodes, to_tensors
 from quant.graph import Floats, Graph, Layer, Network, Node
+from quant.pool import one_thread
 from quant.shared import Clusters, SharedLayer, SharedLayers
 
 LEAST_VARIANCE = 1e-8
@@ -66,7 +67,7 @@ def finetune_centroids(
 
     `images` are normalised (N, C, H, W). The loss is KL(float || shared) and the error of the
     feature maps, and where `labels` (N,) are given the cross entropy from these. Layers in float
-    learn their bias only. Deterministic for a seed.
+    learn their bias only. Deterministic for a seed, on any number of threads.
     """
     student = {name: TrainedLayer(layer) for name, layer in shared.items()}
     loss = Loss(network, student, recipe.features)
@@ -75,15 +76,16 @@ def finetune_centroids(
     rng = np.random.default_rng(recipe.seed)
     per_epoch = ceil(len(images) / recipe.batch)
     for epoch in range(recipe.epochs):
-        total = 0.0
-        batches = torch.split(torch.from_numpy(rng.permutation(len(images))), recipe.batch)
-        for index, rows in enumerate(batches):
-            set_rate(optimizer, recipe, epoch * per_epoch + index, per_epoch * recipe.epochs)
-            kl, all_of_it = loss(images[rows], None if answers is None else answers[rows])
-            optimizer.zero_grad()
-            all_of_it.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += kl.item() * len(rows)
+        with one_thread():
+            total = 0.0
+            batches = torch.split(torch.from_numpy(rng.permutation(len(images))), recipe.batch)
+            for index, rows in enumerate(batches):
+                set_rate(optimizer, recipe, epoch * per_epoch + index, per_epoch * recipe.epochs)
+                kl, all_of_it = loss(images[rows], None if answers is None else answers[rows])
+                optimizer.zero_grad()
+                all_of_it.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += kl.item() * len(rows)
         layers = {name: layer.stored() for name, layer in student.items()}
         yield Finetuned(epoch + 1, total / len(images), layers)
 

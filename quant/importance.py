@@ -16,17 +16,20 @@ from torch.nn import functional as F
 
 from quant.float_net import apply_layer, run_nodes, to_tensors
 from quant.graph import Floats, Network
+from quant.pool import one_thread
 
 BATCH = 5
 FLOOR = 1e-3
 """Added to every importance, as a share of the layer's mean: few images see no use of a weight."""
 
 
+@one_thread()
 def measure_importance(network: Network, images: Tensor, seed: int = 0) -> Mapping[str, Floats]:
     """Importance of every weight (`Layer.weight_shape`), positive, of mean 1 + FLOOR in each layer.
 
     From normalised images (N, C, H, W) without labels: classes are drawn from the network's own
-    answers, which makes the gradients of a batch's images independent. Deterministic for a seed.
+    answers, which makes the gradients of a batch's images independent. Deterministic for a seed, on any number
+    of threads.
     """
     tensors = {
         name: (weight.clone().requires_grad_(), bias)

@@ -31,6 +31,17 @@ def test_equal_seeds_give_equal_importance() -> None:
     assert not all(np.array_equal(FOUND[name], other[name]) for name in FOUND)
 
 
+def test_the_number_of_threads_changes_nothing() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        again = measure_importance(NETWORK, IMAGES)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert all(np.array_equal(FOUND[name], again[name]) for name in FOUND)
+
+
 def test_a_layer_without_gradients_counts_all_alike() -> None:
     np.testing.assert_array_equal(relative(torch.zeros(3)), np.full(3, 1 + FLOOR, np.float32))
 
