@@ -28,8 +28,8 @@ def measure_importance(network: Network, images: Tensor, seed: int = 0) -> Mappi
     """Importance of every weight (`Layer.weight_shape`), positive, of mean 1 + FLOOR in each layer.
 
     From normalised images (N, C, H, W) without labels: classes are drawn from the network's own
-    answers, which makes the gradients of a batch's images independent. Deterministic for a seed, on any number
-    of threads.
+    answers, which makes the gradients of a batch's images independent. Deterministic for a seed, on
+    any number of threads.
     """
     tensors = {
         name: (weight.clone().requires_grad_(), bias)

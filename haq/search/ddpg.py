@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -24,6 +23,7 @@ from env.precision_env import PrecisionEnv
 from haq.search._base import Trial
 from quant.graph import Floats, Graph
 from quant.policy import Policy
+from quant.pool import one_thread
 
 
 @dataclass(frozen=True)
@@ -124,17 +124,6 @@ class DdpgSearcher:
             done = np.array([step == len(scaled) - 1])
             reward = np.array([trial.reward])
             self._agent.replay_buffer.add(seen[step], seen[step + 1], action, reward, done, [{}])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: networks this small lose time on more, and sums may differ."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def reward_by_tell(policy: Policy) -> float:
