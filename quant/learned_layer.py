@@ -19,7 +19,7 @@ from quant.quantized import InputLevels, QuantizedLayer
 
 Kind = Literal["weights", "steps", "biases"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LEAN = 0.49
+HALF, LEAN = 0.5, 0.49
 """How far, in steps, a latent weight may lie from its integer at the start."""
 FLOAT_LEVELS = 127
 """Unit of float weights: their peak is about as many units, so one learning rate fits all."""
@@ -109,7 +109,8 @@ class LearnedWeight(nn.Module):
         """`target` (`Layer.weight_shape`): what start.weight / start.weight_scale stands for.
 
         That is with the input's spread multiplied in. Latents begin at the target, but at most
-        0.49 steps from their integers, which the layer begins with; without one, at the integers.
+        0.49 steps from their integers, which the layer begins with; at the integers without one,
+        and where the target rounds to another integer.
         Raises ValueError where an integer does not fit the bits.
         """
         super().__init__()
@@ -151,9 +152,13 @@ class LearnedWeight(nn.Module):
 
 
 def lean(weight: Tensor, scale: Tensor, target: Tensor) -> Tensor:
-    """Integers moved towards their targets, but not to where they would round elsewhere."""
-    wanted = target * column(scale, target)
-    return weight + (wanted - weight).clamp_(-LEAN, LEAN)
+    """Integers moved to their targets where these round to them; the others stay in the middle.
+
+    An integer that was chosen against its target would else lie at the edge to the next one, and
+    the first small step would turn over all that a fit has decided.
+    """
+    away = target * column(scale, target) - weight
+    return weight + torch.where(away.abs() < HALF, away.clamp(-LEAN, LEAN), 0.0)
 
 
 def shared_rows(layer: Layer, scale: Floats) -> int:

@@ -56,7 +56,7 @@ def finetune(
     ] = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
-    quantizer: QuantizerOption = QuantizerName.best,
+    quantizer: QuantizerOption = QuantizerName.naive,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images in a stage.")] = 2,
     rate: Annotated[
         float, typer.Option(min=0.0, help="Adam's first rate, in steps of the weights.")
@@ -94,6 +94,8 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Train a quantized network: its weights, steps and biases; run it again to resume.
+
+    With some thousand images plain rounding is the better start; with few, --quantizer best.
 
     The folder's layers are what --layers of evaluate and export takes.
     """
