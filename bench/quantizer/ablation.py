@@ -23,10 +23,11 @@ from quant.recipe.table import TableQuantizer, make_tables
 from quant.saved import SavedQuantizer
 
 SEQUENCES: Mapping[str, Means] = {
-    "sequence: nearest, bias": Means(spread=False, offset=False, fitting=False, skip=False),
-    "+ spread, offset": Means(fitting=False, skip=False),
-    "+ fitting, no spread": Means(spread=False, offset=False, skip=False),
-    "+ fitting": Means(skip=False),
+    "sequence: nearest, bias": Means(spread=False, offset=False, fitting=False),
+    "+ spread, offset": Means(fitting=False),
+    "+ fitting, no spread": Means(spread=False, offset=False, ridge=0.5, strength=False),
+    "+ fitting": Means(ridge=0.5, strength=False),
+    "+ ridge chosen": Means(strength=False),
     "best": Means(),
 }
 ABLATED = ("w4a8", "w4a4")

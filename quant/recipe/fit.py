@@ -15,11 +15,13 @@ from quant.graph import Floats, Layer
 from quant.ncnn.weights import SMALLEST_PEAK
 from quant.observers import positive_levels
 from quant.quantized import InputLevels, QuantizedLayer
-from quant.recipe.moments import Moments, least_squares
+from quant.recipe.moments import Moments, penalty
 from quant.recipe.rounding import Rounded, round_weights
 
 NEAREST_BITS = 8
-"""From so many bits on rounding to nearest is better than a fit, which moves the weights."""
+"""From so many bits on rounding to nearest loses nothing that learned rounding could win."""
+ROUNDING_RIDGE = 0.3
+"""Of the Hessian that learned rounding sees, so that it does not round for these images alone."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +34,22 @@ class Fitted:
 
 def fit(
     layer: Layer,
-    columns: Tensor,
+    target: Tensor,
     moments: Moments,
     levels: InputLevels | None,
     bits: int,
-    ridge: float,
-    fitting: bool = True,
+    learned: bool = True,
 ) -> Fitted:
-    """Weights of `bits` from float weights `columns` (G, R, K), spread multiplied in.
+    """Weights of `bits` for those wanted, `target` (G, R, K), spread multiplied in.
 
-    Without `fitting` they are rounded to nearest.
+    Without `learned` rounding they are rounded to nearest.
     """
     if bits > NEAREST_BITS:
-        return finish(layer, columns, None, columns, moments, levels)
-    if bits == NEAREST_BITS or not fitting:
-        rounded, target = nearest(columns, bits), columns
+        return finish(layer, target, None, target, moments, levels)
+    if bits == NEAREST_BITS or not learned:
+        rounded = nearest(target, bits)
     else:
-        target, hessian = least_squares(moments, columns, ridge)
+        hessian = moments.xx + penalty(moments.xx, ROUNDING_RIDGE)
         rounded = round_weights(target, hessian, bits)
     return finish(layer, target, rounded, rounded.weights, moments, levels)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-RIDGE = 0.5
+Parts = Sequence[tuple[Tensor, Tensor]]
+"""Rows (G, M, K) and wanted outputs (G, M, R) of some images each."""
+SMALLEST = 1e-20
+SLOPES = (0.3, 1.5)
+"""Beyond these a slope says that a layer is lost, not how strong it should be."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +23,11 @@ class Moments:
     mean_y: Tensor
     xx: Tensor
     yx: Tensor
+    yy: Tensor
+    """(G, R): of each output alone."""
 
 
-def moments_of(parts: list[tuple[Tensor, Tensor]]) -> Moments:
+def moments_of(parts: Parts) -> Moments:
     """Moments of all parts together, summed in order and in float64.
 
     Centred before they are multiplied: the difference of two large squares could be negative.
@@ -32,7 +39,8 @@ def moments_of(parts: list[tuple[Tensor, Tensor]]) -> Moments:
     centred = [(x - x_0[:, None], y - y_0[:, None]) for x, y in parts]
     xx = sum_of([(x.mT @ x).double() for x, _ in centred]) / count
     yx = sum_of([(y.mT @ x).double() for x, y in centred]) / count
-    return Moments(x_0, y_0, xx.float(), yx.float())
+    yy = sum_of([y.square().sum(1).double() for _, y in centred]) / count
+    return Moments(x_0, y_0, xx.float(), yx.float(), yy.float())
 
 
 def sum_of(parts: list[Tensor]) -> Tensor:
@@ -47,14 +55,29 @@ def penalty(xx: Tensor, ridge: float) -> Tensor:
     return torch.diag_embed(ridge * (diagonal + mean) / 2 + 1e-10)
 
 
-def least_squares(moments: Moments, weight: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Weights (G, R, K) that bring quantized inputs nearest to the float outputs, and the Hessian.
+def least_squares(moments: Moments, weight: Tensor, ridge: float) -> Tensor:
+    """Weights (G, R, K) that bring quantized inputs nearest to the float outputs.
 
     T = (C + W D)(H + D)^-1 with the penalty D: the minimum of the squared output error plus the
-    penalised distance from the float weights W.
+    penalised distance from the float weights W. An infinite ridge gives these.
     """
+    if ridge == float("inf"):
+        return weight
     held = penalty(moments.xx, ridge)
-    hessian = moments.xx + held
     right = (moments.yx + weight @ held).double()
-    solved = torch.linalg.solve(hessian.double(), right.mT).mT
-    return solved.float(), hessian
+    solved: Tensor = torch.linalg.solve((moments.xx + held).double(), right.mT)
+    return solved.mT.float()
+
+
+def restore_strength(target: Tensor, moments: Moments) -> Tensor:
+    """Weights whose outputs vary as much as those wanted, where least squares made them vary less.
+
+    Noise in its inputs draws a regression towards the mean (attenuation; Fuller 1987, 1.1), and
+    what follows a layer, its ReLU first, is made for outputs of full strength. If outputs follow
+    the wanted ones with the slope r, 1 / sqrt(r) makes the variances equal.
+    """
+    together = (target * moments.yx).sum(2)
+    usable = (together > 0) & (moments.yy > SMALLEST)
+    slope = torch.where(usable, together / moments.yy.clamp(min=SMALLEST), 1.0)
+    strength: Tensor = slope.clamp(*SLOPES).rsqrt()
+    return target * strength[..., None]

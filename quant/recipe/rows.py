@@ -57,14 +57,6 @@ def take_rows(layer: Layer, x: Tensor, places: Places) -> Tensor:
     return stacked.reshape(len(corner), layer.groups, -1).transpose(0, 1)
 
 
-def take_outputs(layer: Layer, y: Tensor, places: Places) -> Tensor:
-    """Values (groups, M, R) of an output-sized map (N, C, H, W) at the places."""
-    if layer.op == "linear":
-        return y.flatten(1)[places.image][None]
-    values = y[places.image, :, places.y, places.x]
-    return values.reshape(len(values), layer.groups, -1).transpose(0, 1)
-
-
 def as_groups(layer: Layer, weight: Tensor) -> Tensor:
     """Weights (groups, R, K)."""
     return weight.reshape(layer.groups, layer.c_out // layer.groups, -1)

@@ -1,8 +1,7 @@
 """A whole policy quantized layer by layer in the order of the network.
 
 Each layer is fitted to what the float network computes there, from the inputs that the quantized
-layers before it really give: so it also makes good what these lost. The last layer of a residual
-branch makes good what the other branch lost, too.
+layers before it really give: so it also makes good what these lost.
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from torch import Tensor
 
 from quant.fake_quant import to_integers, to_tensors
 from quant.float_net import count_readers
-from quant.graph import Floats, Graph, Layer, Network, Node
+from quant.graph import Floats, Layer, Network, Node
 from quant.policy import Bits, Policy
 from quant.pool import run_all, run_alone
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 from quant.recipe.fit import Fitted, fit
 from quant.recipe.levels import choose_levels, join, take_sample
-from quant.recipe.moments import RIDGE, moments_of
+from quant.recipe.moments import Parts, least_squares, moments_of, restore_strength
+from quant.recipe.ridge import choose_ridge
 from quant.recipe.rows import (
     POSITIONS,
     Places,
     as_groups,
     columns_of,
     sample_places,
-    take_outputs,
     take_rows,
 )
 from quant.recipe.stream import CPU, Batches, Stream
@@ -42,14 +41,15 @@ class Means:
     """What the sequence does; each can be switched off.
 
     `spread` and `offset`: see `quant.recipe.levels`. `fitting`: weights are fitted by least squares
-    and learned rounding, else rounded to nearest. `skip`: residual branches make good each other.
+    and learned rounding, else rounded to nearest. `ridge`: None chooses it for each layer by
+    cross-validation. `strength`: fits are not weaker than what they are fitted to.
     """
 
     spread: bool = True
     offset: bool = True
     fitting: bool = True
-    skip: bool = True
-    ridge: float = RIDGE
+    ridge: float | None = None
+    strength: bool = True
     positions: int = POSITIONS
 
 
@@ -117,16 +117,29 @@ class _Walk:
             whole = QuantizedLayer(weights.weight, None, weights.bias, None)
             return Fitted(whole, weights.weight)
         places = self._places(layer, self._stream.floats[node.inputs[0]])
-        rows = _Rows(self._stream, node, layer, levels, self._skip(node))
+        rows = _Rows(self._stream, node.inputs[0], layer, levels)
         weight, bias = torch.from_numpy(weights.weight), torch.from_numpy(weights.bias)
 
         def take(index: int) -> tuple[Tensor, Tensor]:
             return rows.take(index, places[index], weight, bias)
 
-        moments = moments_of(run_all(take, range(len(places))))
+        parts = run_all(take, range(len(places)))
         columns = as_groups(layer, weight) * columns_of(layer, levels)
-        ridge, fitting = self.means.ridge, self.means.fitting
-        return run_alone(lambda: fit(layer, columns, moments, levels, bits.weight, ridge, fitting))
+        ridge = self._ridge(parts, columns)
+
+        def work() -> Fitted:
+            moments = moments_of(parts)
+            target = least_squares(moments, columns, ridge)
+            if self.means.fitting and self.means.strength:
+                target = restore_strength(target, moments)
+            return fit(layer, target, moments, levels, bits.weight, self.means.fitting)
+
+        return run_alone(work)
+
+    def _ridge(self, parts: Parts, columns: Tensor) -> float:
+        if not self.means.fitting:
+            return float("inf")
+        return choose_ridge(parts, columns) if self.means.ridge is None else self.means.ridge
 
     def _levels(self, node: Node, layer: Layer, bits: Bits) -> InputLevels | None:
         is_image = node.inputs[0] == self.network.graph.nodes[0].name
@@ -145,50 +158,30 @@ class _Walk:
         positions = self.means.positions
         return [sample_places(layer, len(x), positions, generator) for x in batches]
 
-    def _skip(self, node: Node) -> str | None:
-        return skip_of(self.network.graph, node) if self.means.skip else None
-
 
 @dataclass(frozen=True)
 class _Rows:
     """Takes what a layer sees and what it should give."""
 
     stream: Stream
-    node: Node
+    source: str
     layer: Layer
     levels: InputLevels | None
-    skip: str | None
 
     def take(
         self, index: int, places: Places, weight: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rows (G, M, K) in units of the spread, and wanted outputs (G, M, R), of one batch."""
-        source = self.node.inputs[0]
-        exact = take_rows(self.layer, self.stream.floats[source][index], places)
+        exact = take_rows(self.layer, self.stream.floats[self.source][index], places)
         wanted = exact @ as_groups(self.layer, weight).mT + bias.reshape(self.layer.groups, 1, -1)
-        seen = take_rows(self.layer, self._seen(self.stream.quantized[source][index]), places)
-        if self.skip is not None:
-            lost = self.stream.floats[self.skip][index] - self.stream.quantized[self.skip][index]
-            wanted = wanted + take_outputs(self.layer, lost, places)
-        return seen, wanted
+        seen = self._seen(self.stream.quantized[self.source][index])
+        return take_rows(self.layer, seen, places), wanted
 
     def _seen(self, x: Tensor) -> Tensor:
         if self.levels is None:
             return x
         empty = QuantizedLayer(_NOTHING, None, _NOTHING, self.levels)
         return to_integers(x, to_tensors(empty, CPU)) / self.levels.scale
-
-
-def skip_of(graph: Graph, node: Node) -> str | None:
-    """The other input of the add that alone reads this layer, where it is computed before."""
-    readers = [n for n in graph.nodes if node.name in n.inputs]
-    plain = node.layer is not None and node.layer.activation == "none"
-    if not plain or len(readers) != 1 or readers[0].op != "add":
-        return None
-    order = [n.name for n in graph.nodes]
-    others = [name for name in readers[0].inputs if name != node.name]
-    before = [name for name in others if order.index(name) < order.index(node.name)]
-    return before[0] if before else None
 
 
 _NOTHING = torch.zeros(1).numpy()

@@ -5,7 +5,7 @@ import torch
 
 from quant.float_net import FloatNet
 from quant.graph import Layer, Node
-from quant.recipe.rows import as_groups, sample_places, take_outputs, take_rows
+from quant.recipe.rows import Places, as_groups, sample_places, take_rows
 from tests.quant.networks import KINDS, case
 
 
@@ -43,3 +43,10 @@ def test_places_differ_and_are_all_where_there_are_few() -> None:
     places = sample_places(layer, 2, 100, torch.Generator())
     seen = list(zip(places.image.tolist(), places.y.tolist(), places.x.tolist(), strict=True))
     assert sorted(seen) == [(i, y, x) for i in range(2) for y in range(3) for x in range(2)]
+
+
+def take_outputs(layer: Layer, y: torch.Tensor, places: Places) -> torch.Tensor:
+    if layer.op == "linear":
+        return y.flatten(1)[places.image][None]
+    values = y[places.image, :, places.y, places.x]
+    return values.reshape(len(values), layer.groups, -1).transpose(0, 1)

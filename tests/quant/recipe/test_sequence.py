@@ -12,7 +12,7 @@ from quant.naive import NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Bits, Policy, from_short_name, uniform
 from quant.quantized import Quantizer
-from quant.recipe.sequence import Means, quantize_in_sequence, skip_of
+from quant.recipe.sequence import Means, quantize_in_sequence
 from quant.saved import SavedQuantizer
 from tests.quant.networks import KINDS, case, random_images
 
@@ -58,7 +58,7 @@ def test_wide_layers_stay_float(kind: str) -> None:
     assert torch.equal(found, FloatNet(known.network).logits(known.images))
 
 
-@pytest.mark.parametrize("means", [Means(), Means(False, False, False, False)])
+@pytest.mark.parametrize("means", [Means(), Means(False, False, False)])
 def test_any_mix_of_bits(means: Means) -> None:
     names = case("mobile").network.graph.layer_names
     mix = [Bits(w, a) for w, a in ((8, 8), (32, 4), (4, 32), (2, 2), (16, 8), (6, 16))]
@@ -96,10 +96,3 @@ def test_targets_are_what_the_integers_stand_for() -> None:
 def test_a_policy_for_other_layers() -> None:
     with pytest.raises(PolicyError, match="does not fit the network"):
         sequence("mobile", uniform(("a", "b"), 4, 4))
-
-
-def test_the_last_layer_of_a_branch_sees_the_other_one() -> None:
-    graph = case("mobile").network.graph
-    others = {n.name: skip_of(graph, n) for n in graph.nodes if n.layer}
-    assert others["project.0"] == "stem.0"
-    assert [name for name, other in others.items() if other] == ["project.0"]
