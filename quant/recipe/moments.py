@@ -11,8 +11,8 @@ from torch import Tensor
 Parts = Sequence[tuple[Tensor, Tensor]]
 """Rows (G, M, K) and wanted outputs (G, M, R) of some images each."""
 SMALLEST = 1e-20
-SLOPES = (0.3, 1.5)
-"""Beyond these a slope says that a layer is lost, not how strong it should be."""
+SLOPES = (0.85, 1.5)
+"""Bounds of what is made good: an output that follows worse is mostly noise, not to be raised."""
 
 
 @dataclass(frozen=True)
