@@ -43,8 +43,7 @@ def make_evaluator(
     check_images(subject.config, images)
     check_device(device)
     used = how_on(device, how)
-    here = local_capabilities()
-    same16 = (here.arch, here.bits16) == (capabilities.arch, capabilities.bits16)
+    here, same16 = local_capabilities(), same_types(capabilities)
     found = quantizer or quantizer_of(subject, arithmetic)
     float_logits = cache(lambda: float_network(subject.network).logits(images))
     makers: dict[Way, Callable[[], OneWay]] = {
@@ -56,6 +55,17 @@ def make_evaluator(
     }
     choose = partial(choose_way, arithmetic=arithmetic, how=used, same16=same16)
     return PolicyEvaluator(choose, makers, uniform(subject.network.graph.layer_names, 32, 32))
+
+
+def runs_here(policy: Policy, capabilities: Capabilities) -> bool:
+    """Whether this machine's ncnn can execute a policy as a board of the capabilities does."""
+    return choose_way(policy, "ncnn", "auto", same_types(capabilities)) == "deployed"
+
+
+def same_types(capabilities: Capabilities) -> bool:
+    """Whether this machine's ncnn has the 16-bit types of the capabilities."""
+    here = local_capabilities()
+    return (here.arch, here.bits16) == (capabilities.arch, capabilities.bits16)
 
 
 def how_on(device: Device, how: How) -> How:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from haq.data import Images
     from haq.prepare import Subject
     from haq.search.memory import Evaluator
+    from quant.evaluate import Score
     from quant.policy import Policy
     from quant.quantized import Quantizer
 
@@ -63,6 +64,7 @@ class Engine(str, Enum):
     auto = "auto"
     torch = "torch"
     ncnn = "ncnn"
+    both = "both"
 
 
 def evaluate(
@@ -90,7 +92,8 @@ def evaluate(
         typer.Option(
             "--evaluate",
             help="ncnn: the deployed network, or its integers in ncnn's float engine; torch: fake "
-            "quantization; auto: ncnn, and torch where ncnn cannot.",
+            "quantization; both: as executed by ncnn and as fake-quantized; auto: ncnn, and torch "
+            "where ncnn cannot.",
         ),
     ] = Engine.auto,
     device: DeviceOption = Device.cpu,
@@ -126,31 +129,64 @@ def evaluate(
     ranges_from = load_calibration(data, calibration, images, input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
     if on is Where.board:
-        evaluating = on_board(subject, images, board, board_key, board_ca)
+        evaluating = [on_board(subject, images, board, board_key, board_ca)]
     else:
         kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
         kind = "simulated" if shares or saved else kind
+        hows = engines_of(engine, chosen, kind)
         with show_progress() as progress:
             made = saved or make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
             made.layers(chosen)
-        evaluating = here(subject, images, chosen, kind, engine.value, device.value, made)
-    with evaluating as (evaluator, how):
-        score = evaluator.score([chosen])[0]
-    result = {
+        evaluating = [here(subject, images, chosen, kind, how, device.value, made) for how in hows]
+    found = []
+    for one in evaluating:
+        with one as (evaluator, words):
+            found.append((evaluator.score([chosen])[0], evaluator.float_top1))
+            typer.echo(in_words(*found[-1], words), err=as_json)
+    result = in_json(*found[0], round(time.monotonic() - start, 2))
+    if engine is Engine.both:
+        result["simulated"] = numbers(found[1][0])
+    if as_json:
+        print(json.dumps(result))
+
+
+def engines_of(
+    engine: Engine, policy: Policy, kind: Literal["ncnn", "simulated"]
+) -> tuple[Literal["auto", "torch", "ncnn"], ...]:
+    """What computes, the executed network first. Raises InputError where nothing is executed."""
+    if engine is not Engine.both:
+        return (engine.value,)
+    if kind != "ncnn" or not policy.is_deployable:
+        raise InputError(
+            "--evaluate both is for policies that ncnn executes: 8, 16 and 32 bits in its own "
+            "arithmetic"
+        )
+    return "ncnn", "torch"
+
+
+def in_words(score: Score, float_top1: float, how: str) -> str:
+    """A score on one line."""
+    return (
+        f"top-1 {score.top1:.4f} (float {float_top1:.4f})  KL {score.kl:.3e}  "
+        f"agreement {score.agreement:.4f}  {score.images} images, {how}"
+    )
+
+
+def in_json(score: Score, float_top1: float, seconds: float) -> dict[str, Any]:
+    """The last line on standard output of `haq evaluate --json`."""
+    return {
         "top1": score.top1,
-        "float_top1": evaluator.float_top1,
+        "float_top1": float_top1,
         "kl": score.kl,
         "agreement": score.agreement,
         "images": score.images,
-        "seconds": round(time.monotonic() - start, 2),
+        "seconds": seconds,
     }
-    typer.echo(
-        f"top-1 {score.top1:.4f} (float {evaluator.float_top1:.4f})  KL {score.kl:.3e}  "
-        f"agreement {score.agreement:.4f}  {score.images} images, {how}",
-        err=as_json,
-    )
-    if as_json:
-        print(json.dumps(result))
+
+
+def numbers(score: Score) -> dict[str, float]:
+    """A score without the images."""
+    return {"top1": score.top1, "kl": score.kl, "agreement": score.agreement}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,8 +35,6 @@ from haq.cli._options import (
 from quant.errors import BoardError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from haq.store import RunFolder
 
 
@@ -86,12 +84,14 @@ def search(
     """Search the bits of every layer within a budget, measured on a board."""
     from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
+    from haq.cli._result import print_result
     from haq.cores import parse_cores
     from haq.report import write_report
     from haq.search.pause import PatientBoard
     from haq.search.request import SearchRequest, check_budget, parse_bits
     from haq.search.run import load_subject, search_subject
     from haq.store import RunFolder
+    from haq.store.run_folder import read_json
 
     widths = parse_bits(bits, quantizer.value)
     request = SearchRequest(
@@ -123,7 +123,7 @@ def search(
         patient = PatientBoard(device, patience_s, progress.note)
         summary = search_subject(request, subject, splits, folder, patient, progress)
     write_report(folder.path)
-    print_summary(summary, folder.report)
+    print_result(read_json(folder.summary), folder.report)
     if as_json:
         print(json.dumps(summary))
 
@@ -142,47 +142,6 @@ def resumable(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def print_shared(console: Console, exports: dict[str, Any]) -> None:
-    """What became of shared weights: finetuned, packed, and what they are good for."""
-    if "packed" not in exports:
-        return
-    tuned = exports["finetuned"]
-    console.print(
-        f"centroids finetuned: top-1 {tuned['top1']:.4f}, KL {tuned['kl']:.2e}, "
-        f"{exports['packed_bytes'] / 1000:.0f} kB packed, "
-        f"{exports['ncnn_bytes'] / 1000:.0f} kB for ncnn"
-    )
-    console.print(exports["deployment"], soft_wrap=True)
-
-
 def default_folder(model: str) -> Path:
     """A new folder named by model and time (UTC)."""
     return Path("runs") / f"{model}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
-
-
-def print_summary(summary: dict[str, Any], report: Path) -> None:
-    """The found policy beside the uniform ones, on standard error."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("policy", "top-1", "KL", "latency ratio", "ms", "kB", box=None)
-    rows = [(f"uniform {name}", entry) for name, entry in summary["uniform"].items()]
-    for label, entry in [*rows, ("found", summary["best"])]:
-        ratio, ms = entry["latency_ratio"], entry["latency_ms"]
-        table.add_row(
-            label,
-            f"{entry['top1']:.4f}",
-            f"{entry['kl']:.2e}",
-            "simulated" if ratio is None else f"{ratio:.3f}",
-            "-" if ms is None else f"{ms:.3f}",
-            f"{entry['size_bytes'] / 1000:.0f}",
-        )
-    console = Console(stderr=True)
-    console.print(table)
-    exports = summary["exports"]
-    print_shared(console, exports)
-    for engine in ("ncnn", "onnx"):
-        agreement = exports[f"{engine}_agreement"]
-        if agreement is not None:
-            console.print(f"{engine}: agrees with the fake-quantized network in {agreement:.4f}")
-    console.print(f"report: {report}", soft_wrap=True)

@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from haq.report.plots import bits_plot, pareto_plot, reward_plot
+from haq.report.rows import TITLES, kinds_of, result_rows
+from haq.report.sentences import score_sentences, size_sentence
 from haq.store.journal import Journal
 from haq.store.run_folder import RunFolder, read_json, write_bytes
 from quant.errors import InputError
@@ -48,30 +50,20 @@ def render(
         loader=PackageLoader("haq.report", "."), autoescape=True, undefined=StrictUndefined
     )
     environment.filters |= {"share": share, "sci": scientific, "kilo": kilobytes}
+    rows = result_rows(summary)
+    kinds = kinds_of(rows)
     return environment.get_template(TEMPLATE).render(
         settings=settings,
         summary=summary,
         details=details,
-        rows=result_rows(summary),
+        rows=rows,
+        titles={kind: TITLES[kind] for kind in kinds},
+        sentences=(score_sentences(kinds), size_sentence(details)),
         bits=count_bits(summary["best"]["policy"]["layers"]),
         pareto=Markup(pareto_plot(trials, summary, bound, float_cost)),
         rewards=Markup(reward_plot(trials)),
         layers=Markup(bits_plot(summary["best"]["policy"]["layers"])),
     )
-
-
-def result_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the result table: the uniform policies from float down, then the found one."""
-    details = summary["details"]
-    names = [*sorted(summary["uniform"], key=int, reverse=True), "best"]
-    rows = []
-    for name in names:
-        entry = summary["best"] if name == "best" else summary["uniform"][name]
-        latency = details["latency"].get(name)
-        label = "found" if name == "best" else f"uniform {name}"
-        agreement = details["agreement"][name]
-        rows.append({**entry, "label": label, "agreement": agreement, "latency": latency})
-    return rows
 
 
 def count_bits(layers: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:

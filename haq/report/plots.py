@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from quant.policy import FLOAT_BITS
+
 matplotlib.rcParams.update(
     {
         "svg.fonttype": "none",
@@ -109,24 +111,34 @@ def running_mean(values: np.ndarray[Any, np.dtype[np.float64]], span: int = 10) 
 
 
 def bits_plot(policy: Mapping[str, Mapping[str, int]]) -> str:
-    """Bits of every layer as bars: weights up, activations down where they differ."""
+    """Bits of every layer as bars: weights up, activations down where they differ.
+
+    Where all activations are float the weights have the picture for themselves.
+    """
     names = list(policy)
     weights = [policy[name]["weight"] for name in names]
     activations = [policy[name]["activation"] for name in names]
+    weights_alone = set(activations) == {FLOAT_BITS}
+    below = [] if weights_alone or weights == activations else [-bits for bits in activations]
     figure, axes = new_figure(10.5, 3.6)
     at = np.arange(len(names))
     axes.bar(at, weights, 0.8, color=[COLOURS.get(b, ACCENT) for b in weights])
-    if weights != activations:
-        axes.bar(at, [-b for b in activations], 0.8, color="#14b8a6")
+    if below:
+        axes.bar(at, below, 0.8, color="#14b8a6")
         axes.axhline(0, color=INK, lw=0.8)
-        axes.set_ylabel("activations   |   weights")
-    else:
-        axes.set_ylabel("bits")
-    ticks = sorted({*weights, *(-b for b in activations if weights != activations)})
+    axes.set_ylabel(bits_label(bool(below), weights != activations))
+    ticks = sorted({*weights, *below})
     axes.set_yticks(ticks, [str(abs(t)) for t in ticks])
     axes.set_xticks(at, names, rotation=90, fontsize=6)
     axes.set_xlim(-0.6, len(names) - 0.4)
     return to_svg(figure)
+
+
+def bits_label(both: bool, differ: bool) -> str:
+    """Name of the vertical axis: what the bars show."""
+    if both:
+        return "activations   |   weights"
+    return "bits of weights" if differ else "bits"
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Axes]:

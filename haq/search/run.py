@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,25 +16,27 @@ from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits, load_splits
-from haq.evaluators import make_evaluator
+from haq.evaluators import make_evaluator, runs_here
 from haq.prepare import (
     Subject,
-    arithmetic_of,
     check_images,
     load_network,
     make_subject,
     upload,
 )
-from haq.progress import Progress
+from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
+from haq.search.equal_size import size_details, uniforms_near
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import RememberedEvaluator, RememberedMeter
+from haq.search.rated import Rated
+from haq.search.rater import Rater
 from haq.search.request import SearchRequest
 from haq.search.reward import Reward, make_reward
-from haq.search.summary import Rated, details, summarise, trial_record
+from haq.search.summary import details, summarise, trial_record
 from haq.search.target import (
     Target,
     additive_target,
@@ -43,9 +46,10 @@ from haq.search.target import (
     observe,
 )
 from haq.shared_export import check_shared, export_shared
-from haq.sharing import finetune, kmeans_quantizer, score_shared
+from haq.sharing import TunedEvaluator, kmeans_quantizer
 from haq.store import Journal, RunFolder, write_json
 from haq.store.run_folder import discard
+from haq.ways import How
 from quant.errors import BudgetError
 from quant.graph import Graph
 from quant.naive import Arithmetic
@@ -53,7 +57,6 @@ from quant.ncnn.build import float_layers
 from quant.ncnn.format import dump_bin
 from quant.policy import ENGINE_BITS, Policy, uniform
 from quant.quantized import Quantizer
-from quant.shared import SharedLayers
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
@@ -100,14 +103,16 @@ def search_subject(
     outcomes = search.run(target)
     winner, latencies = search.rank(target, outcomes)
     best, uniforms = search.rate(winner, latencies)
+    near = search.rate_near(best)
     exports = search.export(best.policy)
     seconds = time.monotonic() - started
     summary = summarise(
         str(folder.path), request.model, best, uniforms, exports, len(outcomes), seconds
     )
-    rated = {"best": best, **uniforms}
+    rated = {"best": best, **uniforms, **near}
     given = request.budget is not None
     more = details(target, given, winner, outcomes, rated, device)
+    more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary
 
@@ -155,6 +160,11 @@ class _Search:
         self.meter = RememberedMeter(board, self.journal, limits)
         shares = request.shares_weights
         self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
+        self.tuned = (
+            TunedEvaluator(subject, self.sharing, splits.calibration, splits.test, progress)
+            if self.sharing
+            else None
+        )
         self._quantizers: dict[str, Quantizer] = {}
 
     @property
@@ -213,23 +223,27 @@ class _Search:
 
         Each in the arithmetic that would run it: beside a latency of ncnn stands ncnn's accuracy.
         """
-        uniforms = self._uniforms()
-        self.progress.start("final test", 1 + len(uniforms))
-        best = winner.outcome.policy
-        kinds = {arithmetic_of(policy) for policy in (best, *uniforms.values())}
-        evaluators = {kind: self._evaluator(self.splits.test, "test", kind) for kind in kinds}
+        uniforms, best = self._uniforms(), winner.outcome.policy
+        both = [runs_here(policy, self.capabilities) for policy in (best, *uniforms.values())]
+        self.progress.start("final test", len(both) + sum(both))
+        rated = {name: self._rate(policy, latencies[name]) for name, policy in uniforms.items()}
+        return self._rate(best, winner.latency), rated
 
-        def rate(policy: Policy, latency: Latency | None) -> Rated:
-            score = evaluators[arithmetic_of(policy)].score([policy])[0]
-            return Rated(policy, score, latency, self._size(policy))
-
-        rated = {name: rate(policy, latencies[name]) for name, policy in uniforms.items()}
-        return rate(best, winner.latency), rated
+    def rate_near(self, best: Rated) -> dict[str, Rated]:
+        """Uniform k-means of about the winner's size, by short name; for shared weights alone."""
+        if not self.sharing:
+            return {}
+        size = codebook_cost(self.graph, self.choices)
+        rated = {}
+        for name, policy in uniforms_near(best.size_bytes, size, self.choices.names).items():
+            self.progress.start(f"uniform k-means {name}", 1)
+            rated[name] = self._rate(policy, None)
+        return rated
 
     def export(self, policy: Policy) -> dict[str, Any]:
         """Write the networks, run them on the test images, and say what came out."""
-        if self.sharing is not None:
-            return self._export_shared(self.sharing.shared(policy), policy)
+        if self.tuned is not None:
+            return self._export_shared(self.tuned, policy)
         self.progress.start("export and check", 1)
         quantizer = self._quantizer(self.arithmetic, final=True)
         export.export(self.subject, policy, self.capabilities, self.folder, quantizer)
@@ -240,15 +254,34 @@ class _Search:
         self.progress.advance()
         return found
 
-    def _export_shared(self, shared: SharedLayers, policy: Policy) -> dict[str, Any]:
+    def _export_shared(self, tuned: TunedEvaluator, policy: Policy) -> dict[str, Any]:
         """The same for shared weights, whose centroids are finetuned before."""
-        tuned = finetune(self.subject, shared, self.splits.calibration, self.progress)
+        layers = tuned.layers(policy)
         self.progress.start("export and check", 1)
-        export_shared(self.subject, policy, tuned, self.folder)
-        found = check_shared(self.subject, tuned, self.folder, self.splits.test)
+        export_shared(self.subject, policy, layers, self.folder)
+        found = check_shared(self.subject, layers, self.folder, self.splits.test)
         write_json(self.folder.policy, policy.to_json())
         self.progress.advance()
-        return {**found, "finetuned": score_shared(self.subject, tuned, self.splits.test)}
+        (score,) = tuned.score([policy])
+        numbers = {"top1": score.top1, "kl": score.kl, "agreement": score.agreement}
+        return {**found, "finetuned": numbers}
+
+    def _rate(self, policy: Policy, latency: Latency | None) -> Rated:
+        return Rated(policy, self._rater.scores(policy), latency, self._size(policy))
+
+    @cached_property
+    def _rater(self) -> Rater:
+        test = self.splits.test
+        arithmetics: set[Arithmetic] = {"ncnn", self.arithmetic}
+        own = {kind: self._evaluator(test, "test", kind) for kind in arithmetics}
+        in_torch = self._evaluator(test, "test in torch", "ncnn", "torch")
+        tuned = (
+            # Its steps are epochs, and counted already.
+            RememberedEvaluator(self.tuned, self.journal, "test finetuned", Silent())
+            if self.tuned
+            else None
+        )
+        return Rater(own, in_torch, tuned, partial(runs_here, capabilities=self.capabilities))
 
     def _uniforms(self) -> dict[str, Policy]:
         return {str(bits): uniform(self.choices.names, bits, bits) for bits in ENGINE_BITS}
@@ -261,10 +294,12 @@ class _Search:
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 
-    def _evaluator(self, images: Images, part: str, arithmetic: Arithmetic) -> RememberedEvaluator:
+    def _evaluator(
+        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+    ) -> RememberedEvaluator:
         quantizer = self._quantizer(arithmetic, final=part == "test")
         evaluator = make_evaluator(
-            self.subject, images, self.capabilities, arithmetic, quantizer=quantizer
+            self.subject, images, self.capabilities, arithmetic, how, quantizer=quantizer
         )
         return RememberedEvaluator(evaluator, self.journal, part, self.progress)
 

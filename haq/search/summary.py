@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from haq.board import Device, Latency
+from haq.board import Device
 from haq.search.final import Winner
 from haq.search.loop import Outcome
+from haq.search.rated import Rated
 from haq.search.target import Target
-from quant.evaluate import Score
-from quant.policy import Policy
-
-
-@dataclass(frozen=True)
-class Rated:
-    """A policy on images that no search has seen, its latency and the bytes of its weights."""
-
-    policy: Policy
-    score: Score
-    latency: Latency | None
-    size_bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The numbers, without the policy; the latency is null where it cannot be measured."""
-        return {
-            "top1": self.score.top1,
-            "kl": self.score.kl,
-            "latency_ratio": self.latency.ratio if self.latency else None,
-            "latency_ms": self.latency.latency_ms if self.latency else None,
-            "size_bytes": self.size_bytes,
-        }
 
 
 def summarise(
@@ -75,10 +54,16 @@ def details(
         "episode": winner.outcome.episode,
         "agents_best_kl": agents_best_kl(outcomes, target),
         "agreement": {name: one.score.agreement for name, one in rated.items()},
+        "scores": {name: scores_json(one) for name, one in rated.items()},
         "images": rated["best"].score.images,
         "latency": {name: asdict(one.latency) for name, one in rated.items() if one.latency},
         "device": {**asdict(device), "types16": sorted(device.types16)},
     }
+
+
+def scores_json(rated: Rated) -> dict[str, Any]:
+    """Every score of a policy by who computed it."""
+    return {kind: asdict(score) for kind, score in rated.scores.items()}
 
 
 def agents_best_kl(outcomes: Iterable[Outcome], target: Target) -> float | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from haq.data import Images
-from haq.evaluators import how_on, make_evaluator
+from haq.evaluators import how_on, make_evaluator, runs_here
 from haq.prepare import quantizer_of
 from haq.ways import How
 from quant.errors import DataError, InputError, PolicyError
@@ -52,6 +52,13 @@ def test_torch_computes_what_another_board_has() -> None:
     assert (evaluator.way(half), evaluator.way(EIGHT)) == ("torch", "deployed")
     with pytest.raises(PolicyError, match="use --evaluate torch"):
         make_evaluator(SUBJECT, IMAGES, PHONE, "ncnn", "ncnn").score([half])
+
+
+def test_what_runs_here_is_what_is_deployed_here() -> None:
+    half = uniform(NAMES, 16, 16)
+    assert runs_here(half, HERE) and runs_here(EIGHT, PHONE) and runs_here(FLOAT, PHONE)
+    assert not runs_here(half, PHONE)
+    assert not runs_here(FOUR, HERE)
 
 
 def test_logits_of_some_rows() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from haq.progress import Silent
-from haq.sharing import finetune, kmeans_quantizer, score_shared
+from haq.sharing import TunedEvaluator, kmeans_quantizer
 from quant.centroids import CentroidRecipe
 from quant.policy import uniform
 from tests.haq.subjects import cropped, small_subject
@@ -13,25 +13,37 @@ NAMES = SUBJECT.network.graph.layer_names
 CALIBRATION, TEST = cropped("calibration", 20), cropped("test", 50)
 
 
-def test_float_weights_score_like_the_float_network() -> None:
+class Counting(Silent):
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def advance(self, note: str = "") -> None:
+        self.steps += 1
+
+
+def tuned_by(epochs: int, progress: Silent) -> TunedEvaluator:
     quantizer = kmeans_quantizer(SUBJECT, CALIBRATION)
-    score = score_shared(SUBJECT, quantizer.shared(uniform(NAMES, 32, 32)), TEST)
-    assert score["kl"] < 1e-9
-    assert score["agreement"] == 1
+    recipe = CentroidRecipe(epochs=epochs)
+    return TunedEvaluator(SUBJECT, quantizer, CALIBRATION, TEST, progress, recipe)
 
 
-def test_finetuning_tells_every_epoch_and_lowers_the_divergence() -> None:
-    class Counting(Silent):
-        steps = 0
+def test_float_weights_score_like_the_float_network() -> None:
+    evaluator = tuned_by(0, Silent())
+    (score,) = evaluator.score([uniform(NAMES, 32, 32)])
+    assert score.kl < 1e-9
+    assert (score.agreement, score.images) == (1, len(TEST))
+    assert score.top1 == evaluator.float_top1
 
-        def advance(self, note: str = "") -> None:
-            self.steps += 1
 
-    shared = kmeans_quantizer(SUBJECT, CALIBRATION).shared(uniform(NAMES, 3, 32))
-    progress = Counting()
-    tuned = finetune(SUBJECT, shared, CALIBRATION, progress, CentroidRecipe(epochs=4))
+def test_finetuning_tells_every_epoch_once_a_policy_and_lowers_the_divergence() -> None:
+    progress, policy = Counting(), uniform(NAMES, 3, 32)
+    evaluator = tuned_by(4, progress)
+    (score,) = evaluator.score([policy])
     assert progress.steps == 4
-    assert score_shared(SUBJECT, tuned, TEST)["kl"] < score_shared(SUBJECT, shared, TEST)["kl"]
+    assert evaluator.score([policy]) == [score]
+    assert evaluator.layers(policy) is evaluator.layers(policy)
+    assert progress.steps == 4
+    assert score.kl < tuned_by(0, Silent()).score([policy])[0].kl
 
 
 def test_importance_is_that_of_the_images() -> None:

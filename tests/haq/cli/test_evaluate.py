@@ -65,6 +65,25 @@ def test_who_computes(
     assert done.out.endswith(words)
 
 
+def test_as_executed_and_as_fake_quantized(small: tuple[str, ...], cwd: Path) -> None:
+    one = haq("evaluate", "--policy", "8", *small, "--json").result
+    other = haq("evaluate", "--policy", "8", "--evaluate", "torch", *small, "--json").result
+    done = haq("evaluate", "--policy", "8", "--evaluate", "both", *small, "--json")
+    assert list(done.result) == [*KEYS, "simulated"]
+    assert [line.split(", by ")[1] for line in done.err.splitlines()] == ["ncnn", "torch"]
+    assert {key: done.result[key] for key in KEYS[:-1]} == {key: one[key] for key in KEYS[:-1]}
+    assert done.result["simulated"] == {key: other[key] for key in ("top1", "kl", "agreement")}
+
+
+@pytest.mark.parametrize("what", [("--policy", "w4a8"), ("--arithmetic", "simulated")])
+def test_what_ncnn_does_not_execute_has_one_score(
+    what: tuple[str, ...], small: tuple[str, ...], cwd: Path
+) -> None:
+    done = haq("evaluate", *what, "--evaluate", "both", *small)
+    assert done.code == 2
+    assert done.error.startswith("--evaluate both is for policies that ncnn executes")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU")
 def test_a_gpu_that_is_not_there_is_one_line(small: tuple[str, ...], cwd: Path) -> None:
     done = haq("evaluate", "--device", "cuda", *small)

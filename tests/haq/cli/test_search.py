@@ -54,6 +54,9 @@ def test_the_last_line_is_the_result(
     assert Policy.from_json(saved).to_json() == done.result["best"]["policy"]
     assert "report: runs/x/report.html" in done.err
     assert "uniform 16" in done.err
+    lines = [line.split() for line in done.err.splitlines()]
+    assert sum(line[:1] == ["simulated"] for line in lines) == 4
+    assert "Executed: ncnn itself ran the network" in done.err
 
 
 def test_without_out_the_folder_is_named_by_model_and_time(

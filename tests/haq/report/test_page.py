@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from haq.report import write_report
-from haq.report.page import count_bits, kilobytes, result_rows, scientific, share
+from haq.report.page import count_bits, kilobytes, scientific, share
 from haq.search.final import Winner
 from haq.search.loop import Outcome
-from haq.search.summary import Rated, details, summarise, trial_record
+from haq.search.rated import Rated, ScoreKind
+from haq.search.summary import details, summarise, trial_record
 from haq.search.target import Target
 from haq.store import Journal, RunFolder, write_json
 from quant.errors import InputError
@@ -27,6 +28,8 @@ NAMES = ("stem", "middle", "last")
 FOUND = uniform(NAMES, 8, 8).replace("stem", uniform(NAMES, 32, 32)["stem"])
 SIMULATED = uniform(NAMES, 4, 6, ends=8)
 SCORE = Score(top1=0.9321, kl=2.5e-5, agreement=0.9975, images=2000)
+SIMULATED_SCORE = Score(top1=0.9318, kl=2.6e-5, agreement=0.9974, images=2000)
+Scores = dict[ScoreKind, Score]
 
 
 class Page(HTMLParser):
@@ -53,10 +56,12 @@ def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) ->
     """The files of a finished search, as the search itself writes them."""
     folder = RunFolder(path, "mbv2")
     measured = latency(0.81) if policy.is_deployable else None
+    both: Scores = {"executed": SCORE, "simulated": SIMULATED_SCORE}
     target = Target("latency", TableModel({}), bound=0.85, float_cost=1.0)
     outcomes = [Outcome(i, "ddpg", policy, SCORE, 0.8, -1.0 / i, measured) for i in range(1, 5)]
-    best = Rated(policy, SCORE, measured, 1_234_567)
-    uniforms = {b: Rated(uniform(NAMES, 8, 8), SCORE, latency(1.0), 9) for b in ("8", "16", "32")}
+    found: Scores = both if policy.is_deployable else {"simulated": SIMULATED_SCORE}
+    best = Rated(policy, found, measured, 1_234_567)
+    uniforms = {b: Rated(uniform(NAMES, 8, 8), both, latency(1.0), 9) for b in ("8", "16", "32")}
     exports: dict[str, Any] = {
         "ncnn_param": str(folder.ncnn_param) if policy.is_deployable else None,
         "ncnn_top1": 0.93 if policy.is_deployable else None,
@@ -95,6 +100,7 @@ def test_the_page_says_what_the_summary_says(tmp_path: Path) -> None:
         *("mbv2: bits for every layer", "4 episodes in 65 s", "found", "uniform 16"),
         *("0.9321", "2.50e-05", "0.9975", "0.810", "1,235 kB", "2000 test images"),
         *("2 layers at 8", "1 layer at 32", "simulated", "0.9990"),
+        *("executed by ncnn", "fake-quantized", "0.9318", "2.60e-05", "in the mean only"),
     ):
         assert expected in text
     assert page.tags.count("svg") == 3
@@ -117,6 +123,33 @@ def test_a_simulated_policy_is_called_so(tmp_path: Path) -> None:
     assert "1 layer at W4A6" in text
     measured = " ".join(read_page(write_report(write_run(tmp_path / "other").path)).words)
     assert "Simulated:" not in measured
+
+
+def test_a_run_of_an_older_version_has_a_page(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    summary = json.loads(folder.summary.read_text())
+    del summary["details"]["scores"]
+    write_json(folder.summary, summary)
+    text = " ".join(read_page(write_report(folder.path)).words)
+    assert "0.9321" in text
+    assert "test images" in text
+    assert "0.9318" not in text
+    assert "executed by ncnn" not in text
+
+
+def test_uniform_bits_of_equal_size_stand_beside_shared_weights(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", SIMULATED)
+    summary = json.loads(folder.summary.read_text())
+    tuned = {"simulated": {"top1": 0.1234, "kl": 0.5}, "finetuned": {"top1": 0.5678, "kl": 0.25}}
+    details = summary["details"]
+    details["scores"]["w3a32"] = tuned
+    details["agreement"]["w3a32"] = 0.9
+    details["uniform_kmeans"] = {"w3a32": {"size_bytes": 1_000_000}}
+    details["equal_size"] = {"simulated": {"found_kl": 0.1, "uniform_kl": 0.4}}
+    write_json(folder.summary, summary)
+    text = " ".join(read_page(write_report(folder.path)).words)
+    for expected in ("uniform k-means w3a32", "0.1234", "0.5678", "1,000 kB", "0.25 times the KL"):
+        assert expected in text
 
 
 def test_what_the_user_typed_is_text(tmp_path: Path) -> None:
@@ -152,13 +185,6 @@ def test_damaged_files_are_named(name: str, tmp_path: Path) -> None:
     (folder.path / name).write_text("{\n")
     with pytest.raises(InputError, match=rf"{name} is (not readable JSON|damaged)"):
         write_report(folder.path)
-
-
-def test_rows_run_from_float_to_the_found_policy(tmp_path: Path) -> None:
-    summary = json.loads(write_run(tmp_path / "run").summary.read_text())
-    rows = result_rows(summary)
-    assert [row["label"] for row in rows] == ["uniform 32", "uniform 16", "uniform 8", "found"]
-    assert rows[-1]["latency"]["ratio"] == 0.81
 
 
 def test_counts_of_bits_most_first() -> None:

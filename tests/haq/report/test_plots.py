@@ -96,6 +96,14 @@ def test_activations_point_down_where_they_differ() -> None:
     assert {"2", "4", "6", "8"} <= set(words)
 
 
+def test_weights_stand_alone_above_float_activations() -> None:
+    svg = bits_plot({"a": {"weight": 4, "activation": 32}, "b": {"weight": 2, "activation": 32}})
+    words = texts(svg)
+    assert "bits of weights" in words
+    assert {"2", "4"} <= set(words)
+    assert "32" not in words
+
+
 def test_equal_input_gives_equal_text() -> None:
     policy = {"a": {"weight": 8, "activation": 8}}
     assert bits_plot(policy) == bits_plot(policy)

@@ -150,6 +150,19 @@ def test_uniform_policies_are_measured_beside_the_best(
     assert summary["uniform"]["32"]["kl"] == 0
 
 
+def test_deployable_policies_are_executed_and_simulated(
+    finished: tuple[Path, dict[str, Any], SimulatedBoard],
+) -> None:
+    path, summary, _ = finished
+    scores = read_json(path / "summary.json")["details"]["scores"]
+    assert set(scores) == {"best", "8", "16", "32"}
+    assert all(set(one) == {"executed", "simulated"} for one in scores.values())
+    assert scores["best"]["executed"]["kl"] == summary["best"]["kl"]
+    assert scores["32"]["simulated"]["kl"] == 0
+    executed, simulated = scores["8"]["executed"]["kl"], scores["8"]["simulated"]["kl"]
+    assert executed != simulated == pytest.approx(executed, rel=0.5)
+
+
 def test_no_image_is_both_searched_and_tested(
     request_: SearchRequest, finished: tuple[Path, dict[str, Any], SimulatedBoard]
 ) -> None:
@@ -369,6 +382,13 @@ def test_shared_weights(request_: SearchRequest, tmp_path: Path) -> None:
     assert best["size_bytes"] <= 0.3 * summary["uniform"]["32"]["size_bytes"]
     assert exports["ncnn_agreement"] == exports["onnx_agreement"] == 1
     assert set(exports["finetuned"]) == {"top1", "kl", "agreement"}
+    details = read_json(path / "summary.json")["details"]
+    scores, near = details["scores"], list(details["uniform_kmeans"])
+    assert exports["finetuned"].items() <= scores["best"]["finetuned"].items()
+    assert [set(scores[name]) for name in near] == [{"simulated", "finetuned"}] * len(near)
+    sizes = [details["uniform_kmeans"][name]["size_bytes"] for name in near]
+    assert sizes[0] <= best["size_bytes"] <= sizes[-1]
+    assert set(details["equal_size"]) == {"simulated", "finetuned"}
     assert {file.name for file in path.iterdir()} == FILES | {"mbv2.shared.safetensors"}
     assert set(exports) == EXPORTS | {
         *("packed", "packed_bytes", "ncnn_bytes", "deployment", "finetuned")

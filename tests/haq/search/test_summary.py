@@ -6,7 +6,8 @@ from dataclasses import replace
 from haq.board import Latency
 from haq.search.final import Winner
 from haq.search.loop import Outcome
-from haq.search.summary import Rated, agents_best_kl, details, summarise, trial_record
+from haq.search.rated import Rated
+from haq.search.summary import agents_best_kl, details, summarise, trial_record
 from haq.search.target import Target
 from quant.evaluate import Score
 from tests.env.toys import TableModel
@@ -21,7 +22,8 @@ NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 
 
 def rated(measured: Latency | None) -> Rated:
-    return Rated(POLICY, SCORE, measured, 12345)
+    simulated = replace(SCORE, kl=0.02)
+    return Rated(POLICY, {"executed": SCORE, "simulated": simulated}, measured, 12345)
 
 
 def test_keys_and_numbers_of_the_summary() -> None:
@@ -45,11 +47,6 @@ def test_keys_and_numbers_of_the_summary() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
-def test_no_latency_is_null() -> None:
-    row = rated(None).to_json()
-    assert (row["latency_ratio"], row["latency_ms"]) == (None, None)
-
-
 def test_details_are_json_and_leave_out_what_was_not_measured() -> None:
     both = {"best": rated(None), "8": rated(latency(1.0))}
     device = SimulatedBoard().describe()
@@ -60,6 +57,10 @@ def test_details_are_json_and_leave_out_what_was_not_measured() -> None:
     }
     assert list(found["latency"]) == ["8"]
     assert found["agreement"] == {"best": 0.98, "8": 0.98}
+    assert found["scores"]["8"] == {
+        "executed": {"top1": 0.9, "kl": 0.01, "agreement": 0.98, "images": 400},
+        "simulated": {"top1": 0.9, "kl": 0.02, "agreement": 0.98, "images": 400},
+    }
     assert (found["episode"], found["origin"], found["images"]) == (3, "ddpg", 400)
     assert found["device"]["types16"] == sorted(device.types16)
     json.dumps(found, allow_nan=False)

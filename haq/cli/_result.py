@@ -1,0 +1,58 @@
+"""The result of a search on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from haq.report.rows import Row, kinds_of, result_rows
+from haq.report.sentences import score_sentences, size_sentence
+
+
+def print_result(summary: dict[str, Any], report: Path) -> None:
+    """The found policy beside the uniform ones; `summary` is that of the run folder."""
+    console = Console(stderr=True)
+    rows = result_rows(summary)
+    console.print(make_table(rows))
+    for text in (score_sentences(kinds_of(rows)), size_sentence(summary["details"])):
+        if text:
+            console.print(text, highlight=False, soft_wrap=True)
+    exports = summary["exports"]
+    print_shared(console, exports)
+    for engine in ("ncnn", "onnx"):
+        agreement = exports[f"{engine}_agreement"]
+        if agreement is not None:
+            console.print(f"{engine}: agrees with the fake-quantized network in {agreement:.4f}")
+    console.print(f"report: {report}", soft_wrap=True)
+
+
+def make_table(rows: Sequence[Row]) -> Table:
+    """A line for each policy and kind of score; what is the same for all kinds stands once."""
+    table = Table("policy", "score", "top-1", "KL", "latency ratio", "ms", "kB", box=None)
+    for row in rows:
+        before, after = [row.label], [*latency_cells(row), f"{row.size_bytes / 1000:.0f}"]
+        for kind in kinds_of([row]):
+            score = row.scores[kind]
+            table.add_row(*before, kind, f"{score['top1']:.4f}", f"{score['kl']:.2e}", *after)
+            before, after = [""], []
+    return table
+
+
+def latency_cells(row: Row) -> tuple[str, str]:
+    """Ratio and milliseconds; what ncnn cannot run is simulated and has none."""
+    if row.latency is None:
+        return "simulated", "-"
+    return f"{row.latency['ratio']:.3f}", f"{row.latency['latency_ms']:.3f}"
+
+
+def print_shared(console: Console, exports: dict[str, Any]) -> None:
+    """How large shared weights are as files, and what these are good for."""
+    if "packed" not in exports:
+        return
+    packed, ncnn = exports["packed_bytes"] / 1000, exports["ncnn_bytes"] / 1000
+    console.print(f"centroids finetuned: {packed:.0f} kB packed, {ncnn:.0f} kB for ncnn")
+    console.print(exports["deployment"], soft_wrap=True)

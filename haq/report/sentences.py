@@ -1,0 +1,37 @@
+"""What the numbers of a result are, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOTES = {
+    "executed": "Executed: ncnn itself ran the network on these images.",
+    "simulated": "Fake-quantized: the same rounding simulated in floating point; one value rounded "
+    "the other way changes all that follows from it, so it agrees with ncnn in the mean only.",
+    "finetuned": "Shared weights are computed in float; centroids finetuned are what is exported, "
+    "and uniform k-means is clustered and finetuned as the found policy is.",
+}
+
+
+def score_sentences(kinds: Sequence[str]) -> str:
+    """One sentence for each kind of score that is shown."""
+    return " ".join(NOTES[kind] for kind in kinds if kind in NOTES)
+
+
+def size_sentence(details: Mapping[str, Any]) -> str:
+    """How the found policy compares with uniform k-means of its size; empty where unknown."""
+    compared = details.get("equal_size")
+    if not compared:
+        return ""
+    shares = {kind: divide(kl["found_kl"], kl["uniform_kl"]) for kind, kl in compared.items()}
+    tuned = f", {shares['finetuned']} after finetuning" if "finetuned" in shares else ""
+    return (
+        "At equal size, between the two rows of uniform k-means, the found policy has "
+        f"{shares['simulated']} times the KL of uniform bits{tuned}: below 1 mixed bits are better."
+    )
+
+
+def divide(found: float, uniform: float) -> str:
+    """A ratio with two digits behind the point."""
+    return f"{found / uniform:.2f}" if uniform > 0 else "–"
