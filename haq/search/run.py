@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits, load_splits
-from haq.evaluators import make_evaluator
+from haq.evaluators import PolicyEvaluator, make_evaluator
 from haq.prepare import (
     Subject,
     arithmetic_of,
@@ -27,10 +28,11 @@ from haq.prepare import (
 from haq.progress import Progress
 from haq.quantizers import QuantizerName, make_quantizer
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
-from haq.search.final import Winner, choose_measured, choose_simulated
+from haq.search.final import FINALISTS, Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
-from haq.search.memory import RememberedEvaluator, RememberedMeter
+from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
+from haq.search.racing import RacingEvaluator
 from haq.search.request import SearchRequest
 from haq.search.reward import Reward, make_reward
 from haq.search.summary import Rated, details, summarise, trial_record
@@ -183,13 +185,12 @@ class _Search:
         harm = self._probe()
         widest = {name: self.choices.alternatives(name)[-1] for name in self.choices.names}
         start = walk(Policy(widest), self.choices, target.model, target.bound, harm)
-        evaluator = self._evaluator(self.splits.validation, "validation", self.arithmetic)
         typical = typical_kl(
             self.choices, target.model, target.bound, harm, np.random.default_rng(self.request.seed)
         )
-        reward = make_reward(self.request.reward, evaluator.float_top1, typical)
+        reward = make_reward(self.request.reward, self.race.float_top1, typical)
         self.progress.start("search", self.request.episodes)
-        return self._episodes(target, harm, start, evaluator, reward)
+        return self._episodes(target, harm, start, reward)
 
     def rank(
         self, target: Target, outcomes: Sequence[Outcome]
@@ -199,9 +200,9 @@ class _Search:
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
-            winner = choose_measured(outcomes, target, self.meter, beside)
+            winner = choose_measured(outcomes, target, self.race.complete, self.meter, beside)
         else:
-            winner = choose_simulated(outcomes, target)
+            winner = choose_simulated(outcomes, target, self.race.complete)
         latencies = self.meter.measure(beside, "final")
         self.progress.advance()
         return winner, dict(zip(uniforms, latencies, strict=True))
@@ -261,12 +262,29 @@ class _Search:
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 
+    @cached_property
+    def race(self) -> RacingEvaluator:
+        """Scores on the validation images, as few as it takes."""
+        images = self.splits.validation
+        evaluator = self._policies_on(images, "validation", self.arithmetic)
+        return RacingEvaluator(
+            RememberedImages(evaluator.see, self.journal, "validation"),
+            evaluator.float_logits,
+            images.labels,
+            keep=FINALISTS,
+            seed=self.request.seed,
+            advance=self.progress.advance,
+        )
+
     def _evaluator(self, images: Images, part: str, arithmetic: Arithmetic) -> RememberedEvaluator:
+        evaluator = self._policies_on(images, part, arithmetic)
+        return RememberedEvaluator(evaluator, self.journal, part, self.progress)
+
+    def _policies_on(self, images: Images, part: str, arithmetic: Arithmetic) -> PolicyEvaluator:
         quantizer = self._quantizer(arithmetic, final=part == "test")
-        evaluator = make_evaluator(
+        return make_evaluator(
             self.subject, images, self.capabilities, arithmetic, quantizer=quantizer
         )
-        return RememberedEvaluator(evaluator, self.journal, part, self.progress)
 
     def _quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
         """Episodes pick from a table; what is kept in the end is quantized as a whole."""
@@ -296,7 +314,6 @@ class _Search:
         target: Target,
         harm: Harm,
         start: Policy,
-        evaluator: RememberedEvaluator,
         reward: Reward,
     ) -> list[Outcome]:
         episodes, seed = self.request.episodes, self.request.seed
@@ -308,7 +325,7 @@ class _Search:
         outcomes = []
         for outcome in run_episodes(
             searcher,
-            evaluator,
+            self.race,
             reward,
             target.model.cost,
             lambda policies: self._measure(target, policies),
