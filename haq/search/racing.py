@@ -26,10 +26,13 @@ from quant.evaluate import Score, Seen, score_of
 from quant.graph import Floats
 from quant.policy import Policy
 
-KEEP, PILOTS = 6, 6
+KEEP = 2
+"""One policy may come from elsewhere, such as from the budget walk, and one is the agent's best."""
+PILOTS = 6
 SHARES = (0.15, 0.25, 0.5, 1.0)
 """Slices end at these shares of the images."""
-LEAST_IMAGES = 16
+LEAST_IMAGES = 100
+"""Of fewer images a race saves hardly any, and what it says of them is rough."""
 SURE = 2.5
 """Standard errors. Divergences have heavy tails, so this is less sure than it would be else."""
 
@@ -165,8 +168,8 @@ class RacingEvaluator:
 
 
 def slice_ends(total: int) -> list[int]:
-    """How many of `total` images are known at the end of each slice, ascending."""
-    return sorted({max(round(share * total), min(LEAST_IMAGES, total)) for share in SHARES})
+    """How many of `total` images are known at the end of each slice; few images are one slice."""
+    return [round(share * total) for share in SHARES] if total >= LEAST_IMAGES else [total]
 
 
 def in_place(seen: Seen, rows: Rows) -> Seen:

@@ -28,7 +28,7 @@ from haq.prepare import (
 from haq.progress import Progress
 from haq.quantizers import QuantizerName, make_quantizer
 from haq.search.ddpg import DdpgConstants, DdpgSearcher
-from haq.search.final import FINALISTS, Winner, choose_measured, choose_simulated
+from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
@@ -271,7 +271,6 @@ class _Search:
             RememberedImages(evaluator.see, self.journal, "validation"),
             evaluator.float_logits,
             images.labels,
-            keep=FINALISTS,
             seed=self.request.seed,
             advance=self.progress.advance,
         )

@@ -84,7 +84,8 @@ def details(
 def agents_best_kl(outcomes: Iterable[Outcome], target: Target) -> float | None:
     """Least KL on all validation images of what the agent proposed within the bound.
 
-    Estimates of a race are left out: who ran on a part of the images was beaten by several others.
+    Estimates of a race are left out: at most one of the two that surely beat them was not the
+    agent's.
     """
     within = [o.score for o in outcomes if o.origin == "ddpg" and o.cost <= target.bound]
     images = max((score.images for score in within), default=0)

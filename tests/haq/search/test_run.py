@@ -251,11 +251,9 @@ def racing_request(
     folder = tmp_path_factory.mktemp("more")
     return replace(
         request_,
-        data=str(write_images(folder / "images", cropped("test", 240))),
-        bits=tuple(range(2, 9)),
-        budget=parse_budget("size=0.15x"),
-        quantizer="naive",
-        episodes=24,
+        data=str(write_images(folder / "images", cropped("test", 200))),
+        budget=parse_budget("size=0.5x"),
+        episodes=17,
     )
 
 
@@ -282,18 +280,17 @@ def raced(racing_request: SearchRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def same_race(one: Path, other: Path) -> bool:
-    """Whether two folders of simulated bits hold the same result."""
-    names = ("policy.json", "trials.jsonl", "measurements.jsonl", "mbv2.onnx")
-    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+    """Whether two folders hold the same result, from the same measurements in the same order."""
+    name = "measurements.jsonl"
+    return same_run(one, other) and (one / name).read_bytes() == (other / name).read_bytes()
 
 
 def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> None:
     found = trials(raced.path)
     images = [trial["images"] for trial in found]
-    assert images[:PILOTS] == [120] * PILOTS
-    assert min(images) < 120
-    assert sum(images) < 0.8 * 120 * len(found)
-    whole = [trial for trial in found if trial["images"] == 120]
+    assert images[:PILOTS] == [100] * PILOTS
+    assert min(images) < 100
+    whole = [trial for trial in found if trial["images"] == 100]
     best = min(whole, key=lambda trial: float(trial["kl"]))
     assert best["policy"] == read_json(raced.path / "policy.json")
     details = read_json(raced.path / "summary.json")["details"]
@@ -301,7 +298,7 @@ def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> No
     assert details["agents_best_kl"] == min(agents)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 0.9, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
 def test_a_race_stopped_within_a_batch_goes_on(
     racing_request: SearchRequest,
     raced: Raced,
@@ -318,19 +315,14 @@ def test_a_race_stopped_within_a_batch_goes_on(
     assert asked[: stop_at - 1] + asked[stop_at:] == raced.asked
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3])
 def test_a_race_stopped_between_batches_goes_on(
-    racing_request: SearchRequest,
-    raced: Raced,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    batch: int,
+    racing_request: SearchRequest, raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell, told = DdpgSearcher.tell, []
 
     def interrupted(self: DdpgSearcher, batch_of: Sequence[Trial]) -> None:
         told.append(len(batch_of))
-        if len(told) == batch:
+        if len(told) == 2:
             raise KeyboardInterrupt
         tell(self, batch_of)
 
