@@ -32,7 +32,7 @@ PILOTS = 6
 SHARES = (0.15, 0.25, 0.5, 1.0)
 """Slices end at these shares of the images."""
 LEAST_IMAGES = 100
-"""Of fewer images a race saves hardly any, and what it says of them is rough."""
+"""Fewer take little time anyway, and a slice of a dozen says too little of a heavy tail."""
 SURE = 2.5
 """Standard errors. Divergences have heavy tails, so this is less sure than it would be else."""
 

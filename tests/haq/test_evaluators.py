@@ -9,6 +9,7 @@ from haq.evaluators import how_on, make_evaluator
 from haq.prepare import quantizer_of
 from haq.ways import How
 from quant.errors import DataError, InputError, PolicyError
+from quant.evaluate import score_of
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import capabilities
 from quant.policy import Bits, Policy, uniform
@@ -52,6 +53,16 @@ def test_torch_computes_what_another_board_has() -> None:
     assert (evaluator.way(half), evaluator.way(EIGHT)) == ("torch", "deployed")
     with pytest.raises(PolicyError, match="use --evaluate torch"):
         make_evaluator(SUBJECT, IMAGES, PHONE, "ncnn", "ncnn").score([half])
+
+
+def test_what_is_seen_of_all_images_is_the_score_whoever_computes() -> None:
+    evaluator = make_evaluator(SUBJECT, IMAGES, PHONE, "ncnn")
+    for policy in (EIGHT, uniform(NAMES, 16, 16)):
+        (score,) = evaluator.score([policy])
+        seen = evaluator.see(policy, np.arange(20))
+        assert score_of(seen, evaluator.float_logits.argmax(1), IMAGES.labels) == score
+        some = evaluator.see(policy, np.array([4, 1]))
+        np.testing.assert_allclose(some.kl, seen.kl[[4, 1]], rtol=1e-3, atol=1e-6)
 
 
 def test_logits_of_some_rows() -> None:
