@@ -298,7 +298,7 @@ def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> No
     assert details["agents_best_kl"] == min(agents)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.6])
 def test_a_race_stopped_within_a_batch_goes_on(
     racing_request: SearchRequest,
     raced: Raced,
