@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Loadable:
 
 
 MakeNetwork = Callable[[Policy], Loadable]
+KEPT_NETWORKS = 8
+"""A batch of a search, whose policies take turns on a few images at a time."""
 
 
 def float_network(network: Network) -> Loadable:
@@ -78,7 +81,8 @@ class EngineEvaluator:
 
     def __init__(self, make: MakeNetwork, images: Images, float_logits: Floats) -> None:
         """`float_logits` (N, classes) are those of the float network in ncnn."""
-        self._make, self._images, self.float_logits = make, images, float_logits
+        self._make = lru_cache(KEPT_NETWORKS)(make)
+        self._images, self.float_logits = images, float_logits
 
     @property
     def float_top1(self) -> float:

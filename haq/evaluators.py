@@ -14,7 +14,7 @@ from haq.prepare import Subject, check_images, quantizer_of
 from haq.torch_evaluator import Device, check_device, torch_evaluator
 from haq.ways import How, Way, choose_way
 from quant.errors import InputError
-from quant.evaluate import FakeQuantEvaluator, Score
+from quant.evaluate import FakeQuantEvaluator, Score, Seen, see
 from quant.graph import Floats
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
@@ -107,6 +107,11 @@ class PolicyEvaluator:
     def logits(self, policy: Policy, rows: NDArray[np.int64] | None = None) -> Floats:
         """Logits (N, classes) under a policy, or those of some rows. Raises PolicyError."""
         return self._evaluator(policy).logits(policy, rows)
+
+    def see(self, policy: Policy, rows: NDArray[np.int64]) -> Seen:
+        """What a policy does to some of the images. Raises PolicyError."""
+        evaluator = self._evaluator(policy)
+        return see(evaluator.logits(policy, rows), evaluator.float_logits[rows])
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies. Raises PolicyError."""

@@ -30,13 +30,33 @@ class Score:
     images: int
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a policy does to each image: KL(float || quantized) in nats (N,), chosen class (N,)."""
+
+    kl: NDArray[np.float64]
+    chosen: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.kl)
+
+
 def compare(logits: Logits, float_logits: Logits, labels: NDArray[np.int64]) -> Score:
     """Score logits (N, classes) against the float network's and the labels (N,)."""
-    chosen = logits.argmax(1)
+    return score_of(see(logits, float_logits), float_logits.argmax(1), labels)
+
+
+def see(logits: Logits, float_logits: Logits) -> Seen:
+    """Logits (N, classes) beside the float network's, image by image."""
+    return Seen(divergences(logits, float_logits), logits.argmax(1))
+
+
+def score_of(seen: Seen, float_chosen: NDArray[np.int64], labels: NDArray[np.int64]) -> Score:
+    """Score of images whose classes the float network chose as `float_chosen` (N,)."""
     return Score(
-        top1=float((chosen == labels).mean()),
-        kl=float(divergences(logits, float_logits).mean()),
-        agreement=float((chosen == float_logits.argmax(1)).mean()),
+        top1=float((seen.chosen == labels).mean()),
+        kl=float(seen.kl.mean()),
+        agreement=float((seen.chosen == float_chosen).mean()),
         images=len(labels),
     )
 

@@ -51,6 +51,9 @@ class Policy:
 
     layers: Mapping[str, Bits]
 
+    def __hash__(self) -> int:
+        return hash(frozenset(self.layers.items()))
+
     def __getitem__(self, name: str) -> Bits:
         return self.layers[name]
 

@@ -15,14 +15,13 @@ from haq.evaluators import make_evaluator
 from haq.prepare import Subject, load_network, make_subject
 from haq.search.image_order import Rows, Values
 from haq.search.racing import RacingEvaluator
-from quant.evaluate import Score, compare
-from quant.graph import Floats
+from quant.evaluate import Score, Seen, score_of
 from quant.naive import Arithmetic
 from quant.ncnn.runtime import capabilities
-from quant.policy import Policy, uniform
+from quant.policy import Policy
 
 POLICIES = 200
-PILOTS, KEEP, BATCH = 6, 10, 8
+KEEP, BATCH = 10, 8
 SEEDS = range(10)
 ROWS = "100-499"
 TARGETS = {"share": 0.25, "kendall": 0.9, "kept": 1.0}
@@ -60,17 +59,16 @@ def of_policies(subject: Subject, images: Images, policies: Sequence[Policy]) ->
     """
     arithmetic: Arithmetic = "ncnn" if policies[0].is_deployable else "simulated"
     evaluator = make_evaluator(subject, images, capabilities(), arithmetic)
-    float_logits = evaluator.logits(uniform(subject.network.graph.layer_names, 32, 32))
-    logits = {p.key(): evaluator.logits(p) for p in track(policies, "all images")}
-    full = [compare(logits[p.key()], float_logits, images.labels) for p in policies]
+    float_logits, rows = evaluator.float_logits, np.arange(len(images))
+    seen = {p.key(): evaluator.see(p, rows) for p in track(policies, "all images")}
+    full = [score_of(seen[p.key()], float_logits.argmax(1), images.labels) for p in policies]
 
     def race(seed: int, batch: int) -> dict[str, float]:
         evaluator = RacingEvaluator(
-            lambda policy, rows: some(logits, policy, rows),
+            lambda policy, rows: some(seen, policy, rows),
             float_logits,
             images.labels,
-            policies[:PILOTS],
-            KEEP,
+            keep=KEEP,
             seed=seed,
         )
         starts = range(0, len(policies), batch)
@@ -86,9 +84,9 @@ def of_policies(subject: Subject, images: Images, policies: Sequence[Policy]) ->
     }
 
 
-def some(logits: Mapping[str, Floats], policy: Policy, rows: Rows) -> Floats:
-    """Logits of some rows."""
-    return logits[policy.key()][rows]
+def some(seen: Mapping[str, Seen], policy: Policy, rows: Rows) -> Seen:
+    """What a policy does to some rows."""
+    return Seen(seen[policy.key()].kl[rows], seen[policy.key()].chosen[rows])
 
 
 def faults(raced: Sequence[Score], full: Sequence[Score]) -> dict[str, float]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from haq.board import Latency
-from haq.progress import chunks
 from haq.search.loop import Outcome
 from haq.search.memory import Meter
 from haq.search.target import Target
 from quant.errors import BudgetError
+from quant.evaluate import Score
 from quant.policy import Policy
 
+Complete = Callable[[Sequence[Policy]], Sequence[Score]]
+"""Scores on all images."""
 FINALISTS = 6
 SLACK = 1.02
 """Finalists may have been predicted or measured a little over the bound: noise is of this size."""
@@ -26,21 +28,24 @@ class Winner:
     latency: Latency | None
 
 
-def choose_simulated(outcomes: Iterable[Outcome], target: Target) -> Winner:
+def choose_simulated(outcomes: Iterable[Outcome], target: Target, complete: Complete) -> Winner:
     """The least KL among outcomes whose exact cost keeps the bound."""
-    within = [outcome for outcome in outcomes if outcome.cost <= target.bound]
-    return Winner(min(within, key=lambda outcome: outcome.score.kl), None)
+    return Winner(next(finalists(outcomes, target, complete))[0], None)
 
 
 def choose_measured(
-    outcomes: Iterable[Outcome], target: Target, meter: Meter, beside: Sequence[Policy]
+    outcomes: Iterable[Outcome],
+    target: Target,
+    complete: Complete,
+    meter: Meter,
+    beside: Sequence[Policy],
 ) -> Winner:
     """The least KL whose latency, measured anew together with `beside`, keeps the bound.
 
     Other budgets are exact, so there every outcome within the bound stays, and the latency is only
     measured. Raises BudgetError if no finalist keeps the bound.
     """
-    for some in chunks(list(ranked(outcomes, target)), FINALISTS):
+    for some in finalists(outcomes, target, complete):
         latencies = meter.measure([*(o.policy for o in some), *beside], "final")
         pairs = list(zip(some, latencies, strict=False))
         fitting = [(o, t) for o, t in pairs if target.kind != "latency" or t.ratio <= target.bound]
@@ -50,6 +55,31 @@ def choose_measured(
         f"no policy of the search kept {target.bound:.3f}x when measured again: "
         "allow more latency or more episodes"
     )
+
+
+def finalists(
+    outcomes: Iterable[Outcome], target: Target, complete: Complete
+) -> Iterator[list[Outcome]]:
+    """Distinct outcomes near or below the bound, some at a time, least KL first, on all images."""
+    left = list(ranked(outcomes, target))
+    while left:
+        left = completed(left, complete)
+        yield left[:FINALISTS]
+        left = left[FINALISTS:]
+
+
+def completed(outcomes: Sequence[Outcome], complete: Complete) -> list[Outcome]:
+    """Least KL first, where the scores of the first `FINALISTS` rest on all images.
+
+    A score that was too good takes a worse place, and who moves up is completed in turn.
+    """
+    ordered = sorted(outcomes, key=lambda outcome: outcome.score.kl)
+    first = ordered[:FINALISTS]
+    scores = complete([outcome.policy for outcome in first])
+    known = [replace(o, score=score) for o, score in zip(first, scores, strict=True)]
+    if known == first:
+        return ordered
+    return completed([*known, *ordered[FINALISTS:]], complete)
 
 
 def ranked(outcomes: Iterable[Outcome], target: Target) -> Iterator[Outcome]:

@@ -6,14 +6,19 @@ goes on by being run again: what it had measured is not measured twice.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from haq.board import AnyBoard, Latency
 from haq.progress import Progress
+from haq.search.image_order import Rows
+from haq.search.racing import SeeImages
 from haq.store.journal import Journal
-from quant.evaluate import Score
+from quant.evaluate import Score, Seen
 from quant.policy import Policy
 
 T = TypeVar("T")
@@ -66,6 +71,33 @@ class RememberedEvaluator:
         score = self._known[key]
         self._progress.advance(f"KL {score.kl:.2g}")
         return score
+
+
+class RememberedImages:
+    """What policies do to images, by slices: no slice runs twice.
+
+    A race is decided by nothing else, so one that was stopped anywhere is run again to its end.
+    """
+
+    def __init__(self, see: SeeImages, journal: Journal, part: str) -> None:
+        """`part` names the images that rows are counted in."""
+        self._see, self._journal, self._kind = see, journal, f"images/{part}"
+        self._known = recall(journal, self._kind, to_seen)
+
+    def __call__(self, policy: Policy, rows: Rows) -> Seen:
+        """What the policy does to these images. Raises PolicyError."""
+        key = f"{policy.key()} {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}"
+        if key not in self._known:
+            seen = self._see(policy, rows)
+            data = {"kl": seen.kl.tolist(), "chosen": seen.chosen.tolist()}
+            remember(self._journal, self._kind, key, data)
+            self._known[key] = seen
+        return self._known[key]
+
+
+def to_seen(data: Mapping[str, Any]) -> Seen:
+    """From a journal's lists, to the bit."""
+    return Seen(np.array(data["kl"], np.float64), np.array(data["chosen"], np.int64))
 
 
 class RememberedMeter:

@@ -16,7 +16,7 @@ from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits, load_splits
-from haq.evaluators import make_evaluator, runs_here
+from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
 from haq.prepare import (
     Subject,
     check_images,
@@ -31,7 +31,8 @@ from haq.search.equal_size import size_details, uniforms_near
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
-from haq.search.memory import RememberedEvaluator, RememberedMeter
+from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
+from haq.search.racing import RacingEvaluator
 from haq.search.rated import Rated
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
@@ -193,13 +194,12 @@ class _Search:
         harm = self._probe()
         widest = {name: self.choices.alternatives(name)[-1] for name in self.choices.names}
         start = walk(Policy(widest), self.choices, target.model, target.bound, harm)
-        evaluator = self._evaluator(self.splits.validation, "validation", self.arithmetic)
         typical = typical_kl(
             self.choices, target.model, target.bound, harm, np.random.default_rng(self.request.seed)
         )
-        reward = make_reward(self.request.reward, evaluator.float_top1, typical)
+        reward = make_reward(self.request.reward, self.race.float_top1, typical)
         self.progress.start("search", self.request.episodes)
-        return self._episodes(target, harm, start, evaluator, reward)
+        return self._episodes(target, harm, start, reward)
 
     def rank(
         self, target: Target, outcomes: Sequence[Outcome]
@@ -209,9 +209,9 @@ class _Search:
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
-            winner = choose_measured(outcomes, target, self.meter, beside)
+            winner = choose_measured(outcomes, target, self.race.complete, self.meter, beside)
         else:
-            winner = choose_simulated(outcomes, target)
+            winner = choose_simulated(outcomes, target, self.race.complete)
         latencies = self.meter.measure(beside, "final")
         self.progress.advance()
         return winner, dict(zip(uniforms, latencies, strict=True))
@@ -294,14 +294,32 @@ class _Search:
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 
+    @cached_property
+    def race(self) -> RacingEvaluator:
+        """Scores on the validation images, as few as it takes."""
+        images = self.splits.validation
+        evaluator = self._policies_on(images, "validation", self.arithmetic)
+        return RacingEvaluator(
+            RememberedImages(evaluator.see, self.journal, "validation"),
+            evaluator.float_logits,
+            images.labels,
+            seed=self.request.seed,
+            advance=self.progress.advance,
+        )
+
     def _evaluator(
         self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
     ) -> RememberedEvaluator:
+        evaluator = self._policies_on(images, part, arithmetic, how)
+        return RememberedEvaluator(evaluator, self.journal, part, self.progress)
+
+    def _policies_on(
+        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+    ) -> PolicyEvaluator:
         quantizer = self._quantizer(arithmetic, final=part == "test")
-        evaluator = make_evaluator(
+        return make_evaluator(
             self.subject, images, self.capabilities, arithmetic, how, quantizer=quantizer
         )
-        return RememberedEvaluator(evaluator, self.journal, part, self.progress)
 
     def _quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
         """Episodes pick from a table; what is kept in the end is quantized as a whole."""
@@ -331,7 +349,6 @@ class _Search:
         target: Target,
         harm: Harm,
         start: Policy,
-        evaluator: RememberedEvaluator,
         reward: Reward,
     ) -> list[Outcome]:
         episodes, seed = self.request.episodes, self.request.seed
@@ -343,7 +360,7 @@ class _Search:
         outcomes = []
         for outcome in run_episodes(
             searcher,
-            evaluator,
+            self.race,
             reward,
             target.model.cost,
             lambda policies: self._measure(target, policies),

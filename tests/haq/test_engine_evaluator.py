@@ -7,7 +7,14 @@ import pytest
 
 from haq.data import normalise
 from haq.data.fashion_mnist import load_sample
-from haq.engine_evaluator import EngineEvaluator, deployed, float_network, simulated
+from haq.engine_evaluator import (
+    KEPT_NETWORKS,
+    EngineEvaluator,
+    Loadable,
+    deployed,
+    float_network,
+    simulated,
+)
 from haq.export import export, open_folder, run_exported_ncnn
 from haq.prepare import quantizer_of
 from haq.torch_evaluator import torch_evaluator
@@ -63,6 +70,25 @@ def test_logits_of_some_rows() -> None:
     evaluator, policy = deployed_evaluator(), uniform(NAMES, 8, 8)
     rows = np.array([7, 0, 3])
     assert np.array_equal(evaluator.logits(policy, rows), evaluator.logits(policy)[rows])
+
+
+def test_a_batch_of_networks_is_made_once() -> None:
+    made: list[Policy] = []
+    make = deployed(SUBJECT, HERE)
+
+    def noted(policy: Policy) -> Loadable:
+        made.append(policy)
+        return make(policy)
+
+    evaluator = EngineEvaluator(noted, IMAGES, deployed_evaluator().float_logits)
+    batch = [random_policy((8, 16, 32), seed, tied=True) for seed in range(KEPT_NETWORKS + 1)]
+    for rows in (np.arange(2), np.arange(2, 5)):
+        for policy in batch[1:]:
+            evaluator.logits(policy, rows)
+    assert made == batch[1:]
+    evaluator.logits(batch[0], np.arange(2))
+    evaluator.logits(batch[1], np.arange(2))
+    assert made == [*batch[1:], batch[0], batch[1]]
 
 
 def test_simulation_and_torch_are_samples_of_the_same_noise() -> None:

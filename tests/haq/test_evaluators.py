@@ -9,6 +9,7 @@ from haq.evaluators import how_on, make_evaluator, runs_here
 from haq.prepare import quantizer_of
 from haq.ways import How
 from quant.errors import DataError, InputError, PolicyError
+from quant.evaluate import score_of
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import capabilities
 from quant.policy import Bits, Policy, uniform
@@ -59,6 +60,17 @@ def test_what_runs_here_is_what_is_deployed_here() -> None:
     assert runs_here(half, HERE) and runs_here(EIGHT, PHONE) and runs_here(FLOAT, PHONE)
     assert not runs_here(half, PHONE)
     assert not runs_here(FOUR, HERE)
+
+
+def test_what_is_seen_of_all_images_is_the_score_whoever_computes() -> None:
+    evaluator = make_evaluator(SUBJECT, IMAGES, PHONE, "ncnn")
+    for policy in (EIGHT, uniform(NAMES, 16, 16)):
+        (score,) = evaluator.score([policy])
+        seen = evaluator.see(policy, np.arange(20))
+        assert score_of(seen, evaluator.float_logits.argmax(1), IMAGES.labels) == score
+    some, seen = (evaluator.see(EIGHT, rows) for rows in (np.array([4, 1]), np.arange(20)))
+    assert np.array_equal(some.kl, seen.kl[[4, 1]])
+    assert np.array_equal(some.chosen, seen.chosen[[4, 1]])
 
 
 def test_logits_of_some_rows() -> None:

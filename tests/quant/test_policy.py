@@ -34,6 +34,13 @@ def test_json_round_trip(policy: Policy) -> None:
     assert again.key() == policy.key()
 
 
+@given(policies)
+def test_equal_policies_are_one_key_of_a_table(policy: Policy) -> None:
+    other = Policy(dict(reversed(list(policy.layers.items()))))
+    assert other == policy
+    assert {policy: 1}[other] == 1
+
+
 @given(json_values)
 def test_other_json_is_a_policy_error(data: object) -> None:
     try:

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from haq.board import Latency
-from haq.search.final import FINALISTS, choose_measured, choose_simulated, ranked
+from haq.search.final import (
+    FINALISTS,
+    Complete,
+    choose_measured,
+    choose_simulated,
+    completed,
+    ranked,
+)
 from haq.search.loop import Outcome
 from haq.search.target import Target
 from quant.errors import BudgetError
@@ -29,6 +37,12 @@ def outcome(policy: Policy, kl: float, cost: float, ratio: float | None = None) 
     return Outcome(1, "ddpg", policy, score, cost, -kl, measured)
 
 
+def as_known(outcomes: Sequence[Outcome]) -> Complete:
+    """Nothing was estimated."""
+    known = {outcome.policy.key(): outcome.score for outcome in outcomes}
+    return lambda policies: [known[policy.key()] for policy in policies]
+
+
 def meter_of(ratios: dict[str, float], other: float = 1.0) -> TableMeter:
     table = dict.fromkeys(EVERY, other)
     for name, ratio in ratios.items():
@@ -43,8 +57,8 @@ def test_the_least_kl_within_the_bound_wins_by_the_new_measurement() -> None:
         outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.70),
     ]
     meter = meter_of({"a": 0.91, "b": 0.85, "c": 0.70})
-    winner = choose_measured(outcomes, LATENCY, meter, BESIDE)
-    assert winner.outcome is outcomes[1]
+    winner = choose_measured(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
+    assert winner.outcome == outcomes[1]
     assert winner.latency == latency(0.85)
     assert meter.batches == [("final", 3 + 2)]
 
@@ -55,8 +69,10 @@ def test_a_little_over_the_bound_may_have_been_noise() -> None:
         outcome(NAMED["b"], kl=0.05, cost=0.8, ratio=0.95),
         outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.80),
     ]
-    winner = choose_measured(outcomes, LATENCY, meter_of({"a": 0.89, "c": 0.8}), BESIDE)
-    assert winner.outcome is outcomes[0]
+    winner = choose_measured(
+        outcomes, LATENCY, as_known(outcomes), meter_of({"a": 0.89, "c": 0.8}), BESIDE
+    )
+    assert winner.outcome == outcomes[0]
     assert [o.score.kl for o in ranked(outcomes, LATENCY)] == [0.1, 0.3]
 
 
@@ -65,23 +81,23 @@ def test_the_next_finalists_follow_where_none_fits() -> None:
     outcomes = [outcome(p, kl=0.01 * i, cost=0.8, ratio=0.8) for i, p in enumerate(policies)]
     table = dict.fromkeys(EVERY, 1.0) | {EVERY[FINALISTS + 1]: 0.9}
     meter = TableMeter(table)
-    winner = choose_measured(outcomes, LATENCY, meter, BESIDE)
-    assert winner.outcome is outcomes[FINALISTS + 1]
+    winner = choose_measured(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
+    assert winner.outcome == outcomes[FINALISTS + 1]
     assert meter.batches == [("final", FINALISTS + 2), ("final", 2 + 2)]
 
 
 def test_no_finalist_within_the_bound_is_a_budget_error() -> None:
     outcomes = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)]
     with pytest.raises(BudgetError, match=r"kept 0\.900x when measured again"):
-        choose_measured(outcomes, LATENCY, meter_of({}), BESIDE)
+        choose_measured(outcomes, LATENCY, as_known(outcomes), meter_of({}), BESIDE)
     with pytest.raises(BudgetError, match="allow more latency or more episodes"):
-        choose_measured([], LATENCY, meter_of({}), BESIDE)
+        choose_measured([], LATENCY, as_known([]), meter_of({}), BESIDE)
 
 
 def test_equal_policies_are_measured_once() -> None:
     twice = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)] * 2
     meter = meter_of({"a": 0.8})
-    assert choose_measured(twice, LATENCY, meter, BESIDE).outcome is twice[0]
+    assert choose_measured(twice, LATENCY, as_known(twice), meter, BESIDE).outcome == twice[0]
     assert meter.batches == [("final", 1 + 2)]
 
 
@@ -91,8 +107,8 @@ def test_a_size_is_exact_and_its_latency_only_measured() -> None:
         outcome(NAMED["b"], kl=0.2, cost=900.0),
         outcome(NAMED["c"], kl=0.3, cost=100.0),
     ]
-    winner = choose_measured(outcomes, SIZE, meter_of({"b": 1.7}), BESIDE)
-    assert winner.outcome is outcomes[1]
+    winner = choose_measured(outcomes, SIZE, as_known(outcomes), meter_of({"b": 1.7}), BESIDE)
+    assert winner.outcome == outcomes[1]
     assert isinstance(winner.latency, Latency)
     assert winner.latency.ratio == 1.7
 
@@ -103,8 +119,8 @@ def test_simulated_outcomes_are_chosen_by_their_exact_cost() -> None:
         outcome(NAMED["b"], kl=0.3, cost=100.0),
         outcome(NAMED["c"], kl=0.2, cost=900.0),
     ]
-    winner = choose_simulated(outcomes, SIZE)
-    assert winner.outcome is outcomes[2]
+    winner = choose_simulated(outcomes, SIZE, as_known(outcomes))
+    assert winner.outcome == outcomes[2]
     assert winner.latency is None
 
 
@@ -112,3 +128,29 @@ def test_what_was_never_measured_counts_as_predicted() -> None:
     unmeasured = replace(outcome(NAMED["a"], kl=0.1, cost=0.85), latency=None)
     assert list(ranked([unmeasured], LATENCY)) == [unmeasured]
     assert list(ranked([replace(unmeasured, cost=0.95)], LATENCY)) == []
+
+
+def estimated(kl: float, policy: Policy) -> Outcome:
+    found = outcome(policy, kl, cost=0.8, ratio=0.8)
+    return replace(found, score=replace(found.score, images=2))
+
+
+def test_no_lucky_estimate_wins() -> None:
+    lucky, other = estimated(0.1, NAMED["a"]), outcome(NAMED["b"], kl=0.2, cost=0.8, ratio=0.8)
+    true = replace(lucky, score=replace(lucky.score, kl=0.3, images=10))
+    complete = as_known([true, other])
+    outcomes = [lucky, other]
+    assert choose_simulated(outcomes, replace(LATENCY, kind="size"), complete).outcome == other
+    measured = choose_measured(outcomes, LATENCY, complete, meter_of({"a": 0.8, "b": 0.8}), BESIDE)
+    assert measured.outcome == other
+    assert completed(outcomes, complete) == [other, true]
+
+
+def test_who_moves_up_is_completed_in_turn() -> None:
+    guessed = [estimated(0.01 * i, tied(*bits)) for i, bits in enumerate(EVERY[:20], 1)]
+    whole = [replace(o, score=replace(o.score, kl=1 - o.score.kl, images=10)) for o in guessed]
+    found = completed(guessed, as_known(whole))
+    assert found == sorted(whole, key=lambda o: o.score.kl)
+    far = [*guessed[:FINALISTS], *(replace(o, score=replace(o.score, kl=2)) for o in guessed[9:])]
+    assert {o.score.images for o in completed(far, as_known(whole))[:FINALISTS]} == {10}
+    assert {o.score.images for o in completed(far, as_known(whole))[FINALISTS:]} == {2}

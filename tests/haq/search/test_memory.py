@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from haq.search.memory import RememberedEvaluator, RememberedMeter
+from haq.search.image_order import Rows
+from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
 from haq.store import Journal
 from quant.errors import BoardError
+from quant.evaluate import Seen
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, tied
 from tests.haq.simulated_board import SimulatedBoard
@@ -108,6 +113,41 @@ def test_what_an_interrupted_score_had_is_kept(tmp_path: Path) -> None:
     evaluator, inner = evaluator_on(path)
     evaluator.score(SOME)
     assert inner.asked == SOME[2:]
+
+
+@dataclass
+class Lookout:
+    """Sees numbers that no decimal text is exact for; notes what it is asked."""
+
+    asked: list[tuple[str, list[int]]] = field(default_factory=list)
+
+    def __call__(self, policy: Policy, rows: Rows) -> Seen:
+        self.asked.append((policy.key(), rows.tolist()))
+        seed = int(policy.key()[:8], 16)
+        return Seen(np.random.default_rng(seed).exponential(size=100)[rows] / 3, rows % 7)
+
+
+def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None:
+    path, order = tmp_path / "journal.jsonl", np.random.default_rng(0).permutation(100)
+    slices = [order[:10], order[10:11], order[11:], np.arange(100)]
+    first, again = Lookout(), Lookout()
+    see = RememberedImages(first, Journal(path), "validation")
+    found = [see(policy, rows) for policy in SOME for rows in slices]
+    assert len(first.asked) == len(found) == 12
+    for known in (see, RememberedImages(again, Journal(path), "validation")):
+        for seen, (policy, rows) in zip(found, product(SOME, slices), strict=True):
+            assert np.array_equal(known(policy, rows).kl, seen.kl)
+            assert np.array_equal(known(policy, rows).chosen, seen.chosen)
+    assert (len(first.asked), again.asked) == (12, [])
+
+
+def test_other_rows_and_other_images_are_other_questions(tmp_path: Path) -> None:
+    path, lookout = tmp_path / "journal.jsonl", Lookout()
+    see = RememberedImages(lookout, Journal(path), "validation")
+    for rows in ([1, 2, 3], [3, 2, 1], [1, 2]):
+        assert len(see(SOME[0], np.array(rows))) == len(rows)
+    RememberedImages(lookout, Journal(path), "test")(SOME[0], np.array([1, 2]))
+    assert [rows for _, rows in lookout.asked] == [[1, 2, 3], [3, 2, 1], [1, 2], [1, 2]]
 
 
 def test_a_policy_is_measured_once_for_each_purpose(tmp_path: Path) -> None:

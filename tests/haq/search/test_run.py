@@ -3,23 +3,28 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from haq.cost import parse_budget
 from haq.data import load_splits
 from haq.evaluators import PolicyEvaluator, make_evaluator
 from haq.progress import Silent
+from haq.search._base import Trial
+from haq.search.ddpg import DdpgSearcher
 from haq.search.final import FINALISTS
+from haq.search.racing import PILOTS
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject, run_search
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
-from quant.evaluate import Score
+from quant.evaluate import Score, Seen
 from quant.policy import Policy, uniform
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
@@ -218,22 +223,144 @@ def test_an_interrupted_search_goes_on(
     stop_at: int,
 ) -> None:
     """At the first probe of a layer, at an episode, and at the final test."""
-    score = PolicyEvaluator.score
-    asked: list[str] = []
-
-    def interrupted(self: PolicyEvaluator, policies: Sequence[Policy]) -> list[Score]:
-        asked.extend(policy.key() for policy in policies)
-        if len(asked) == stop_at:
-            raise KeyboardInterrupt
-        return score(self, policies)
-
-    monkeypatch.setattr(PolicyEvaluator, "score", interrupted)
+    asked = stop_evaluation(monkeypatch, stop_at)
     with pytest.raises(KeyboardInterrupt):
         search(request_, tmp_path / "run")
     search(request_, tmp_path / "run")
     assert same_run(finished[0], tmp_path / "run")
     stopped = asked.pop(stop_at - 1)
     assert asked[stop_at - 1] == stopped
+
+
+def stop_evaluation(monkeypatch: pytest.MonkeyPatch, stop_at: int) -> list[str]:
+    """Interrupt the run of a policy with this number, from 1; what is asked for is noted."""
+    score, see = PolicyEvaluator.score, PolicyEvaluator.see
+    asked: list[str] = []
+
+    def note(policy: Policy, rows: Sequence[int]) -> None:
+        asked.append(f"{policy.key()} {list(rows)}")
+        if len(asked) == stop_at:
+            raise KeyboardInterrupt
+
+    def scoring(self: PolicyEvaluator, policies: Sequence[Policy]) -> list[Score]:
+        for policy in policies:
+            note(policy, [])
+        return score(self, policies)
+
+    def seeing(self: PolicyEvaluator, policy: Policy, rows: NDArray[np.int64]) -> Seen:
+        note(policy, rows.tolist())
+        return see(self, policy, rows)
+
+    monkeypatch.setattr(PolicyEvaluator, "score", scoring)
+    monkeypatch.setattr(PolicyEvaluator, "see", seeing)
+    return asked
+
+
+@pytest.fixture(scope="module")
+def racing_request(
+    request_: SearchRequest, tmp_path_factory: pytest.TempPathFactory
+) -> SearchRequest:
+    """Enough images and episodes that some policies stop early."""
+    folder = tmp_path_factory.mktemp("more")
+    return replace(
+        request_,
+        data=str(write_images(folder / "images", cropped("test", 200))),
+        budget=parse_budget("size=0.5x"),
+        episodes=17,
+    )
+
+
+@dataclass(frozen=True)
+class Raced:
+    """A folder of a search with races, and what it ran on images, in order."""
+
+    path: Path
+    asked: list[str]
+
+    @property
+    def episodes(self) -> list[int]:
+        """Numbers, from 1, of the runs on some of the images."""
+        return [i for i, text in enumerate(self.asked, 1) if not text.endswith("[]")]
+
+
+@pytest.fixture(scope="module")
+def raced(racing_request: SearchRequest, tmp_path_factory: pytest.TempPathFactory) -> Raced:
+    path = tmp_path_factory.mktemp("runs") / "raced"
+    with pytest.MonkeyPatch.context() as patch:
+        asked = stop_evaluation(patch, stop_at=0)
+        search(racing_request, path)
+    return Raced(path, asked)
+
+
+def same_race(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same result, from the same measurements in the same order."""
+    name = "measurements.jsonl"
+    return same_run(one, other) and (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> None:
+    found = trials(raced.path)
+    images = [trial["images"] for trial in found]
+    assert images[:PILOTS] == [100] * PILOTS
+    assert min(images) < 100
+    whole = [trial for trial in found if trial["images"] == 100]
+    best = min(whole, key=lambda trial: float(trial["kl"]))
+    assert best["policy"] == read_json(raced.path / "policy.json")
+    details = read_json(raced.path / "summary.json")["details"]
+    agents = [trial["kl"] for trial in whole if trial["origin"] == "ddpg"]
+    assert details["agents_best_kl"] == min(agents)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_a_race_stopped_within_a_batch_goes_on(
+    racing_request: SearchRequest,
+    raced: Raced,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+) -> None:
+    stop_at = raced.episodes[round(share * (len(raced.episodes) - 1))]
+    asked = stop_evaluation(monkeypatch, stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        search(racing_request, tmp_path / "run")
+    search(racing_request, tmp_path / "run")
+    assert same_race(raced.path, tmp_path / "run")
+    assert asked[: stop_at - 1] + asked[stop_at:] == raced.asked
+
+
+def test_a_race_stopped_between_batches_goes_on(
+    racing_request: SearchRequest, raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, told = DdpgSearcher.tell, []
+
+    def interrupted(self: DdpgSearcher, batch_of: Sequence[Trial]) -> None:
+        told.append(len(batch_of))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        tell(self, batch_of)
+
+    monkeypatch.setattr(DdpgSearcher, "tell", interrupted)
+    asked = stop_evaluation(monkeypatch, stop_at=0)
+    with pytest.raises(KeyboardInterrupt):
+        search(racing_request, tmp_path / "run")
+    search(racing_request, tmp_path / "run")
+    assert same_race(raced.path, tmp_path / "run")
+    assert asked == raced.asked
+
+
+def test_a_torn_slice_runs_again(
+    racing_request: SearchRequest, raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, half = tmp_path / "run", raced.episodes[len(raced.episodes) // 2]
+    path.mkdir()
+    shutil.copy(raced.path / "run.json", path)
+    lines = (raced.path / "measurements.jsonl").read_bytes().splitlines(keepends=True)
+    torn = b"".join(lines[:half])[:-20]
+    (path / "measurements.jsonl").write_bytes(torn)
+    asked = stop_evaluation(monkeypatch, stop_at=0)
+    search(racing_request, path)
+    assert same_race(raced.path, path)
+    assert asked == raced.asked[half - 1 :]
 
 
 def test_a_torn_line_is_measured_again(

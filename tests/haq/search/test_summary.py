@@ -75,6 +75,8 @@ def test_the_agents_best_is_its_own_and_within_the_bound() -> None:
     ]
     assert agents_best_kl(outcomes, TARGET) == 0.003
     assert agents_best_kl(outcomes[:2], TARGET) is None
+    estimate = replace(OUTCOME, score=replace(SCORE, kl=0.001, images=60))
+    assert agents_best_kl([*outcomes, estimate], TARGET) == 0.003
 
 
 def test_a_trial_is_one_flat_record() -> None:
