@@ -199,17 +199,19 @@ def look(layer: Layer, floats: Weights, batches: Sequence[Batch]) -> _Seen:
     """What all batches tell of one layer's input."""
     columns = as_groups(layer, torch.from_numpy(floats.weight))
     share = max(1, SAMPLES // len(batches))
-
-    def work(index: int) -> tuple[Sample, Tensor]:
-        value, generator = read(batches[index]), torch.Generator().manual_seed(index)
-        places = sample_places(layer, len(value), POSITIONS, generator)
-        sample = take_sample(value, share)
-        # A copy: the sample is a view that would keep all of the value.
-        return replace(sample, values=sample.values.clone()), take_rows(layer, value, places)
-
-    parts = run_all(work, range(len(batches)))
+    parts = run_all(
+        lambda index: take(layer, read(batches[index]), index, share), range(len(batches))
+    )
     moments = run_alone(lambda: moments_of([(rows, rows @ columns.mT) for _, rows in parts]))
     return _Seen(join([sample for sample, _ in parts]), moments)
+
+
+def take(layer: Layer, value: Tensor, seed: int, share: int) -> tuple[Sample, Tensor]:
+    """Some values of an input (N, C, H, W) and its rows (groups, M, K), as copies."""
+    places = sample_places(layer, len(value), POSITIONS, torch.Generator().manual_seed(seed))
+    sample = take_sample(value, share)
+    copied = replace(sample, values=sample.values.clone())
+    return copied, take_rows(layer, value, places)
 
 
 def make_table(
