@@ -155,7 +155,7 @@ def mean_of_rows(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What the images tell of a layer's input: some values, and the moments of its rows."""
 
     sample: Sample
@@ -182,11 +182,11 @@ def make_tables(
     return dict(run_all(work, [node for node in network.graph.nodes if node.layer]))
 
 
-def observe(network: Network, images: Tensor) -> dict[str, _Seen]:
+def observe(network: Network, images: Tensor) -> dict[str, Seen]:
     """What the images tell of every layer's input, layer by layer: rows are held of one alone."""
     batches = torch.split(images, BATCH)
     values = Values[Batch](network.graph.nodes, batches)
-    found: dict[str, _Seen] = {}
+    found: dict[str, Seen] = {}
     for node in network.graph.nodes[1:]:
         weights = network.weights.get(node.name)
         if node.layer is not None and weights is not None:
@@ -195,7 +195,7 @@ def observe(network: Network, images: Tensor) -> dict[str, _Seen]:
     return found
 
 
-def look(layer: Layer, floats: Weights, batches: Sequence[Batch]) -> _Seen:
+def look(layer: Layer, floats: Weights, batches: Sequence[Batch]) -> Seen:
     """What all batches tell of one layer's input."""
     columns = as_groups(layer, torch.from_numpy(floats.weight))
     share = max(1, SAMPLES // len(batches))
@@ -203,7 +203,7 @@ def look(layer: Layer, floats: Weights, batches: Sequence[Batch]) -> _Seen:
         lambda index: take(layer, read(batches[index]), index, share), range(len(batches))
     )
     moments = run_alone(lambda: moments_of([(rows, rows @ columns.mT) for _, rows in parts]))
-    return _Seen(join([sample for sample, _ in parts]), moments)
+    return Seen(join([sample for sample, _ in parts]), moments)
 
 
 def take(layer: Layer, value: Tensor, seed: int, share: int) -> tuple[Sample, Tensor]:
@@ -215,7 +215,7 @@ def take(layer: Layer, value: Tensor, seed: int, share: int) -> tuple[Sample, Te
 
 
 def make_table(
-    layer: Layer, floats: Weights, seen: _Seen, bits: tuple[int, ...], is_image: bool
+    layer: Layer, floats: Weights, seen: Seen, bits: tuple[int, ...], is_image: bool
 ) -> LayerTable:
     """All entries of one layer."""
     weight = torch.from_numpy(floats.weight)

@@ -11,12 +11,15 @@ import torch
 from quant.evaluate import compare
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
-from quant.graph import Node
+from quant.graph import Layer, Node, Weights
 from quant.naive import NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import SIMULATED_BITS, Bits, Policy, from_short_name, uniform
 from quant.pool import run_alone
-from quant.recipe.table import BATCH, TableQuantizer, look, make_table, make_tables, take
+from quant.recipe.levels import join, take_sample
+from quant.recipe.moments import moments_of
+from quant.recipe.rows import as_groups, sample_places, take_rows
+from quant.recipe.table import BATCH, Seen, TableQuantizer, make_table, make_tables, take
 from tests.quant.networks import KINDS, case, random_images
 
 
@@ -127,10 +130,20 @@ def test_walked_layer_by_layer_as_from_all_values_at_once(kind: str) -> None:
     for node in network.graph.nodes:
         if node.layer is not None:
             weights, source = network.weights[node.name], node.inputs[0]
-            seen = look(node.layer, weights, values[source])
+            seen = run_alone(partial(seen_at_once, node.layer, weights, values[source]))
             of_layer = (node.layer, weights, seen, SIMULATED_BITS, source == image)
             made = run_alone(partial(make_table, *of_layer))
             assert_equal(made, table(kind).tables[node.name])
+
+
+def seen_at_once(layer: Layer, weights: Weights, values: list[torch.Tensor]) -> Seen:
+    """Rows of 64 places an image, drawn by the number of the batch, and about 2000 samples."""
+    columns = as_groups(layer, torch.from_numpy(weights.weight))
+    samples = [take_sample(x, 2000 // len(values)) for x in values]
+    seeds = [torch.Generator().manual_seed(index) for index in range(len(values))]
+    places = [sample_places(layer, len(x), 64, g) for x, g in zip(values, seeds, strict=True)]
+    rows = [take_rows(layer, x, p) for x, p in zip(values, places, strict=True)]
+    return Seen(join(samples), moments_of([(x, x @ columns.mT) for x in rows]))
 
 
 def test_what_is_taken_of_a_value_does_not_hold_it() -> None:
