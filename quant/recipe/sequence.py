@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from quant.fake_quant import to_integers, to_tensors
-from quant.float_net import count_readers
 from quant.graph import Floats, Layer, Network, Node
 from quant.policy import Bits, Policy
 from quant.pool import run_all, run_alone
@@ -30,7 +29,7 @@ from quant.recipe.rows import (
     sample_places,
     take_rows,
 )
-from quant.recipe.stream import CPU, Batches, Stream
+from quant.recipe.stream import CPU, Batch, Stream, Values, read
 
 SAMPLES = 4000
 BATCH = 10
@@ -74,7 +73,7 @@ def quantize_in_sequence(
     """
     policy.check_names(network.graph.layer_names)
     walk = _Walk(network, images, policy, means or Means())
-    for node in network.graph.nodes:
+    for node in network.graph.nodes[1:]:
         walk.step(node)
         if node.layer is not None:
             advance()
@@ -85,30 +84,22 @@ def quantize_in_sequence(
 
 
 class _Walk:
-    """Goes through the nodes; keeps the values that are still to be read."""
+    """Goes through the nodes behind the image."""
 
     def __init__(self, network: Network, images: Tensor, policy: Policy, means: Means) -> None:
         self.network, self.policy, self.means = network, policy, means
         self.fitted: dict[str, Fitted] = {}
-        self._images = list(torch.split(images, BATCH))
-        self._left = count_readers(network.graph.nodes)
-        self._stream = Stream({}, {})
+        nodes, batches = network.graph.nodes, torch.split(images, BATCH)
+        self._stream = Stream(Values[Batch](nodes, batches), Values(nodes, batches))
 
     @torch.no_grad()
     def step(self, node: Node) -> None:
         """Compute a node, after fitting it where it is a layer."""
-        if node.op == "input":
-            self._stream.put(node, self._images, self._images)
-        elif node.layer is None:
-            self._stream.run_plain(node)
-        else:
+        made = None
+        if node.layer is not None:
             self.fitted[node.name] = self._fit(node, node.layer, self.policy[node.name])
-            weights = self.network.weights[node.name]
-            self._stream.run_layer(node, weights, self.fitted[node.name].layer)
-        for name in node.inputs:
-            self._left[name] -= 1
-            if self._left[name] == 0:
-                self._stream.forget(name)
+            made = self.fitted[node.name].layer
+        self._stream.run(node, self.network.weights.get(node.name), made)
 
     def _fit(self, node: Node, layer: Layer, bits: Bits) -> Fitted:
         weights = self.network.weights[node.name]
@@ -153,7 +144,7 @@ class _Walk:
             layer, sample, weight, bits.activation, uneven, self.means.offset and not is_image
         )
 
-    def _places(self, layer: Layer, batches: Batches) -> list[Places]:
+    def _places(self, layer: Layer, batches: list[Batch]) -> list[Places]:
         generator = torch.Generator().manual_seed(0)
         positions = self.means.positions
         return [sample_places(layer, len(x), positions, generator) for x in batches]
@@ -172,7 +163,7 @@ class _Rows:
         self, index: int, places: Places, weight: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rows (G, M, K) in units of the spread, and wanted outputs (G, M, R), of one batch."""
-        exact = take_rows(self.layer, self.stream.floats[self.source][index], places)
+        exact = take_rows(self.layer, read(self.stream.floats[self.source][index]), places)
         wanted = exact @ as_groups(self.layer, weight).mT + bias.reshape(self.layer.groups, 1, -1)
         seen = self._seen(self.stream.quantized[self.source][index])
         return take_rows(self.layer, seen, places), wanted

@@ -1,72 +1,122 @@
-"""Values of a network's nodes on all calibration images, in batches, as the walk needs them."""
+"""Values of a network's nodes on all calibration images, in batches, while they are to be read.
+
+Outputs of layers that widen are by far the largest values of a MobileNet. The float network's are
+never held as a whole: they are computed anew from the layer's input whenever they are read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from quant.fake_quant import LayerTensors, multiply, to_integers, to_tensors
-from quant.float_net import activate, run_node
+from quant.float_net import activate, count_readers, run_node
 from quant.graph import Layer, Node, Weights
 from quant.pool import run_all
 from quant.quantized import QuantizedLayer
 
-Batches = list[Tensor]
 CPU = torch.device("cpu")
+Work = Callable[[Sequence[Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A batch that is computed each time it is read."""
+
+    source: Tensor | Anew
+    work: Work
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+Batch = Tensor | Anew
+T = TypeVar("T", bound=Batch)
+
+
+def read(batch: Batch) -> Tensor:
+    """The values of a batch."""
+    return batch.work([read(batch.source)]) if isinstance(batch, Anew) else batch
+
+
+class Values(Generic[T]):
+    """Node name -> batches; those of a node are let go one by one as its last reader takes them."""
+
+    def __init__(self, nodes: Sequence[Node], images: Sequence[T]) -> None:
+        """Begins with batches of normalised images (N, C, H, W), the first node's values."""
+        self._left = count_readers(nodes)
+        self._known = {nodes[0].name: list(images)}
+
+    def __getitem__(self, name: str) -> list[T]:
+        return self._known[name]
+
+    def put(self, node: Node, batches: list[T]) -> None:
+        """Keep the values of a node."""
+        self._known[node.name] = batches
+
+    def take(self, node: Node) -> Iterator[tuple[T, ...]]:
+        """A node's inputs, batch by batch, for its computation: to be asked for once."""
+        pieces = list(zip(*(self._known[name] for name in node.inputs), strict=True))
+        for name in node.inputs:
+            self._left[name] -= 1
+            if self._left[name] == 0:
+                del self._known[name]
+        while pieces:
+            yield pieces.pop(0)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Node name -> values, computed by the float and by the quantized layers so far."""
+    """Values by the float network and by the quantized layers so far."""
 
-    floats: dict[str, Batches]
-    quantized: dict[str, Batches]
+    floats: Values[Batch]
+    quantized: Values[Tensor]
 
-    def put(self, node: Node, floats: Batches, quantized: Batches) -> None:
-        """Keep the values of a node."""
-        self.floats[node.name], self.quantized[node.name] = floats, quantized
-
-    def forget(self, name: str) -> None:
-        """Drop the values of a node that nobody reads any more."""
-        del self.floats[name], self.quantized[name]
-
-    def run_plain(self, node: Node) -> None:
-        """Compute a node without weights."""
-        found = [run_without_weights(node, [v[n] for n in node.inputs]) for v in self._both]
-        self.put(node, *found)
-
-    def run_layer(self, node: Node, weights: Weights, made: QuantizedLayer) -> None:
-        """Compute a layer and its activation."""
-        assert node.layer is not None
-        source = node.inputs[0]
-        exact = to_tensors(QuantizedLayer(weights.weight, None, weights.bias, None), CPU)
-        parts = zip(self._both, (exact, to_tensors(made, CPU)), strict=True)
-        self.put(node, *(run_layer(node.layer, values[source], t) for values, t in parts))
-
-    @property
-    def _both(self) -> Sequence[dict[str, Batches]]:
-        return self.floats, self.quantized
+    def run(self, node: Node, weights: Weights | None, made: QuantizedLayer | None) -> None:
+        """Compute a node on both ways; a layer by its float weights and as it was made."""
+        run_float(self.floats, node, weights)
+        run_quantized(self.quantized, node, made)
 
 
-def run_without_weights(node: Node, inputs: Sequence[Batches]) -> Batches:
-    """An add, a pool or an activation of every batch; inputs are left as they are."""
+def run_float(values: Values[Batch], node: Node, weights: Weights | None) -> None:
+    """Compute a node, or only note how, where it is larger than what it is computed from."""
+    exact = None
+    if weights is not None:
+        exact = QuantizedLayer(weights.weight, None, weights.bias, None)
+    work, inputs = work_of(node, exact), values.take(node)
+    if node.layer is not None and widens(node.layer):
+        values.put(node, [Anew(x, work) for (x,) in inputs])
+    else:
+        values.put(node, [*run_all(lambda batches: work([read(x) for x in batches]), inputs)])
 
-    def work(values: tuple[Tensor, ...]) -> Tensor:
-        return run_node(node, [v.clone() for v in values], refuse)
 
-    return run_all(work, list(zip(*inputs, strict=True)))
+def run_quantized(values: Values[Tensor], node: Node, made: QuantizedLayer | None) -> None:
+    """Compute a node; a layer as it was made."""
+    values.put(node, run_all(work_of(node, made), values.take(node)))
 
 
-def run_layer(layer: Layer, batches: Batches, tensors: LayerTensors) -> Batches:
-    """A layer and its activation on every batch."""
+def widens(layer: Layer) -> bool:
+    """Whether a layer gives more values than it takes."""
+    return layer.c_out * prod(layer.out_size) > layer.c_in * prod(layer.in_size)
 
-    def work(x: Tensor) -> Tensor:
-        return activate(multiply(layer, to_integers(x, tensors), tensors), layer.activation)
 
-    return run_all(work, batches)
+def work_of(node: Node, made: QuantizedLayer | None) -> Work:
+    """What computes a node from its inputs, which it leaves as they are."""
+    layer = node.layer
+    if layer is None or made is None:
+        return lambda inputs: run_node(node, [x.clone() for x in inputs], refuse)
+    tensors = to_tensors(made, CPU)
+    return lambda inputs: run_layer(layer, inputs[0], tensors)
+
+
+def run_layer(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:
+    """A layer and its activation."""
+    return activate(multiply(layer, to_integers(x, tensors), tensors), layer.activation)
 
 
 def refuse(layer: Layer, x: Tensor) -> Tensor:

@@ -7,24 +7,24 @@ this pair. 8 bits for both are plain rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from quant.fake_quant import as_tensor, input_scale
-from quant.float_net import FloatNet
 from quant.graph import Floats, Layer, Network, Node, Weights
 from quant.policy import SIMULATED_BITS, Bits, Policy
-from quant.pool import run_all
+from quant.pool import run_all, run_alone
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 from quant.recipe.fit import nearest
 from quant.recipe.levels import Sample, choose_levels, column_norms, join, take_sample
 from quant.recipe.moments import Moments, moments_of, penalty
 from quant.recipe.rounding import objective, round_weights
 from quant.recipe.rows import as_columns, as_groups, columns_of, sample_places, take_rows
+from quant.recipe.stream import Batch, Values, read, run_float
 
 SAMPLES, POSITIONS, BATCH = 2000, 64, 10
 RIDGE = 0.02
@@ -155,11 +155,11 @@ def mean_of_rows(
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the images tell of a layer's input; rows are (groups, M, K)."""
+class Seen:
+    """What the images tell of a layer's input: some values, and the moments of its rows."""
 
     sample: Sample
-    rows: Tensor
+    moments: Moments
 
 
 def make_tables(
@@ -169,52 +169,58 @@ def make_tables(
     advance: Callable[[], None] = lambda: None,
 ) -> dict[str, LayerTable]:
     """Tables of all layers from normalised images (N, C, H, W); `advance` after every layer."""
-    batches = torch.split(images, BATCH)
-    share = max(1, SAMPLES // len(batches))
-    seen = run_all(lambda pair: observe(network, *pair, share), list(enumerate(batches)))
+    seen = observe(network, images)
     image = network.graph.nodes[0].name
 
     def work(node: Node) -> tuple[str, LayerTable]:
         assert node.layer is not None
-        parts = [batch.pop(node.name) for batch in seen]
-        made = make_table(
-            node.layer, network.weights[node.name], parts, bits, node.inputs[0] == image
-        )
+        weights = network.weights[node.name]
+        made = make_table(node.layer, weights, seen[node.name], bits, node.inputs[0] == image)
         advance()
         return node.name, made
 
     return dict(run_all(work, [node for node in network.graph.nodes if node.layer]))
 
 
-def observe(network: Network, index: int, images: Tensor, share: int) -> dict[str, _Seen]:
-    """What one batch tells of every layer's input."""
-    found: dict[str, _Seen] = {}
-    readers: dict[str, list[Node]] = {}
-    for node in network.graph.nodes:
-        if node.layer is not None:
-            readers.setdefault(node.inputs[0], []).append(node)
-
-    def note(source: Node, value: Tensor) -> Tensor:
-        for node in readers.get(source.name, []):
-            assert node.layer is not None
-            generator = torch.Generator().manual_seed(index)
-            places = sample_places(node.layer, len(value), POSITIONS, generator)
-            rows = take_rows(node.layer, value, places)
-            found[node.name] = _Seen(take_sample(value, share), rows.clone())
-        return value
-
-    FloatNet(network).logits(images, note)
+def observe(network: Network, images: Tensor) -> dict[str, Seen]:
+    """What the images tell of every layer's input, layer by layer: rows are held of one alone."""
+    batches = torch.split(images, BATCH)
+    values = Values[Batch](network.graph.nodes, batches)
+    found: dict[str, Seen] = {}
+    for node in network.graph.nodes[1:]:
+        weights = network.weights.get(node.name)
+        if node.layer is not None and weights is not None:
+            found[node.name] = look(node.layer, weights, values[node.inputs[0]])
+        run_float(values, node, weights)
     return found
 
 
+def look(layer: Layer, floats: Weights, batches: Sequence[Batch]) -> Seen:
+    """What all batches tell of one layer's input."""
+    columns = as_groups(layer, torch.from_numpy(floats.weight))
+    share = max(1, SAMPLES // len(batches))
+    parts = run_all(
+        lambda index: take(layer, read(batches[index]), index, share), range(len(batches))
+    )
+    moments = run_alone(lambda: moments_of([(rows, rows @ columns.mT) for _, rows in parts]))
+    return Seen(join([sample for sample, _ in parts]), moments)
+
+
+def take(layer: Layer, value: Tensor, seed: int, share: int) -> tuple[Sample, Tensor]:
+    """Some values of an input (N, C, H, W) and its rows (groups, M, K), as copies."""
+    places = sample_places(layer, len(value), POSITIONS, torch.Generator().manual_seed(seed))
+    sample = take_sample(value, share)
+    copied = replace(sample, values=sample.values.clone())
+    return copied, take_rows(layer, value, places)
+
+
 def make_table(
-    layer: Layer, floats: Weights, parts: list[_Seen], bits: tuple[int, ...], is_image: bool
+    layer: Layer, floats: Weights, seen: Seen, bits: tuple[int, ...], is_image: bool
 ) -> LayerTable:
     """All entries of one layer."""
     weight = torch.from_numpy(floats.weight)
     columns = as_groups(layer, weight)
-    sample = join([part.sample for part in parts])
-    moments = moments_of([(part.rows, part.rows @ columns.mT) for part in parts])
+    sample, moments = seen.sample, seen.moments
     variance = float(objective(columns, moments.xx).sum().clamp(min=1e-20))
 
     def entry(width: int, spread: bool) -> InputEntry:

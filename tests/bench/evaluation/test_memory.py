@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.evaluation.memory import evaluate_command, peak_mib
+from bench.evaluation.memory import COMMANDS, evaluate_command, peak_mib
 from bench.evaluation.subject import Given
 from haq.data.fashion_mnist import load_sample
 from tests.haq.subjects import write_images
@@ -24,7 +24,16 @@ def test_a_process_that_fails_has_no_peak() -> None:
         peak_mib([sys.executable, "-c", "raise SystemExit(2)"])
 
 
+def test_a_process_begins_with_an_empty_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made").touch()
+    monkeypatch.setenv("HAQ_CACHE", str(tmp_path))
+    check = "import os; raise SystemExit(os.listdir(os.environ['HAQ_CACHE']) != [])"
+    assert peak_mib([sys.executable, "-c", check]) > 0
+
+
 def test_an_evaluation_is_measured(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "images", load_sample("test", 32).rows(0, 11))
     given = Given(None, str(folder), 32, "torch", calibration="0-3", scored="4-11")
-    assert peak_mib(evaluate_command(given, "--policy", "8")) > 50
+    assert peak_mib(evaluate_command(given, *COMMANDS["ncnn int8"])) > 50

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -9,10 +11,15 @@ import torch
 from quant.evaluate import compare
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
+from quant.graph import Layer, Node, Weights
 from quant.naive import NaiveQuantizer
 from quant.ncnn.capabilities import Capabilities
-from quant.policy import Bits, Policy, from_short_name, uniform
-from quant.recipe.table import TableQuantizer, make_tables
+from quant.policy import SIMULATED_BITS, Bits, Policy, from_short_name, uniform
+from quant.pool import run_alone
+from quant.recipe.levels import join, take_sample
+from quant.recipe.moments import moments_of
+from quant.recipe.rows import as_groups, sample_places, take_rows
+from quant.recipe.table import BATCH, Seen, TableQuantizer, make_table, make_tables, take
 from tests.quant.networks import KINDS, case, random_images
 
 
@@ -106,3 +113,58 @@ def test_wide_layers_stay_float() -> None:
     policy = Policy(dict.fromkeys(known.network.graph.layer_names, Bits(32, 32)))
     wanted = FloatNet(known.network).logits(known.images)
     assert torch.equal(net("residual").logits(known.images, policy), wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_walked_layer_by_layer_as_from_all_values_at_once(kind: str) -> None:
+    network = case(kind).network
+    values: dict[str, list[torch.Tensor]] = {node.name: [] for node in network.graph.nodes}
+
+    def note(node: Node, value: torch.Tensor) -> torch.Tensor:
+        values[node.name].append(value.clone())
+        return value
+
+    for batch in torch.split(case(kind).images, BATCH):
+        FloatNet(network).logits(batch, note)
+    image = network.graph.nodes[0].name
+    for node in network.graph.nodes:
+        if node.layer is not None:
+            weights, source = network.weights[node.name], node.inputs[0]
+            seen = run_alone(partial(seen_at_once, node.layer, weights, values[source]))
+            of_layer = (node.layer, weights, seen, SIMULATED_BITS, source == image)
+            made = run_alone(partial(make_table, *of_layer))
+            assert_equal(made, table(kind).tables[node.name])
+
+
+def seen_at_once(layer: Layer, weights: Weights, values: list[torch.Tensor]) -> Seen:
+    """Rows of 64 places an image, drawn by the number of the batch, and about 2000 samples."""
+    columns = as_groups(layer, torch.from_numpy(weights.weight))
+    samples = [take_sample(x, 2000 // len(values)) for x in values]
+    seeds = [torch.Generator().manual_seed(index) for index in range(len(values))]
+    places = [sample_places(layer, len(x), 64, g) for x, g in zip(values, seeds, strict=True)]
+    rows = [take_rows(layer, x, p) for x, p in zip(values, places, strict=True)]
+    return Seen(join(samples), moments_of([(x, x @ columns.mT) for x in rows]))
+
+
+def test_what_is_taken_of_a_value_does_not_hold_it() -> None:
+    layer = case("mobile").network.graph.layers[1]
+    value = torch.rand(4, layer.c_in, *layer.in_size).contiguous(memory_format=torch.channels_last)
+    sample, rows = take(layer, value, 0, 20)
+    for held in (sample.values, sample.low, sample.high, rows):
+        assert held.untyped_storage().data_ptr() != value.untyped_storage().data_ptr()
+
+
+def assert_equal(one: object, other: object) -> None:
+    """Tables equal to the bit."""
+    if isinstance(one, np.ndarray):
+        assert isinstance(other, np.ndarray)
+        assert np.array_equal(one, other)
+    elif isinstance(one, Mapping) and isinstance(other, Mapping):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            assert_equal(value, other[key])
+    elif is_dataclass(one):
+        for part in fields(one):
+            assert_equal(getattr(one, part.name), getattr(other, part.name))
+    else:
+        assert one == other
