@@ -67,12 +67,14 @@ def render(
 
 
 def count_bits(layers: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:
-    """How many layers have which bits."""
+    """How many layers have which bits, most first."""
     labels = [
         str(b["weight"]) if b["weight"] == b["activation"] else f"W{b['weight']}A{b['activation']}"
         for b in layers.values()
     ]
-    return sorted(((label, labels.count(label)) for label in set(labels)), key=lambda p: -p[1])
+    return sorted(
+        ((label, labels.count(label)) for label in set(labels)), key=lambda p: (-p[1], p[0])
+    )
 
 
 def share(value: float | None) -> str:

@@ -27,8 +27,9 @@ def size_sentence(details: Mapping[str, Any]) -> str:
     shares = {kind: divide(kl["found_kl"], kl["uniform_kl"]) for kind, kl in compared.items()}
     tuned = f", {shares['finetuned']} after finetuning" if "finetuned" in shares else ""
     return (
-        "At equal size, between the two rows of uniform k-means, the found policy has "
-        f"{shares['simulated']} times the KL of uniform bits{tuned}: below 1 mixed bits are better."
+        "At equal size (log KL interpolated between the two rows of uniform k-means) the found "
+        f"policy has {shares['simulated']} times the KL of uniform bits{tuned}: below 1 mixed bits "
+        "are better."
     )
 
 

@@ -190,6 +190,8 @@ def test_damaged_files_are_named(name: str, tmp_path: Path) -> None:
 def test_counts_of_bits_most_first() -> None:
     layers: Any = uniform(NAMES, 4, 6, ends=8).to_json()["layers"]
     assert count_bits(layers) == [("8", 2), ("W4A6", 1)]
+    layers["stem"] = {"weight": 2, "activation": 6}
+    assert count_bits(layers) == [("8", 1), ("W2A6", 1), ("W4A6", 1)]
 
 
 def test_formats() -> None:
