@@ -33,14 +33,17 @@ def moments_of(parts: Parts) -> Moments:
     Centred before they are multiplied: the difference of two large squares could be negative.
     """
     count = sum(x.shape[1] for x, _ in parts)
-    mean_x = sum_of([x.double().sum(1) for x, _ in parts]) / count
-    mean_y = sum_of([y.double().sum(1) for _, y in parts]) / count
+    mean_x = sum_of([x.sum(1, dtype=torch.float64) for x, _ in parts]) / count
+    mean_y = sum_of([y.sum(1, dtype=torch.float64) for _, y in parts]) / count
     x_0, y_0 = mean_x.float(), mean_y.float()
-    centred = [(x - x_0[:, None], y - y_0[:, None]) for x, y in parts]
-    xx = sum_of([(x.mT @ x).double() for x, _ in centred]) / count
-    yx = sum_of([(y.mT @ x).double() for x, y in centred]) / count
-    yy = sum_of([y.square().sum(1).double() for _, y in centred]) / count
+    products = [products_of(x - x_0[:, None], y - y_0[:, None]) for x, y in parts]
+    xx, yx, yy = (sum_of(list(found)) / count for found in zip(*products, strict=True))
     return Moments(x_0, y_0, xx.float(), yx.float(), yy.float())
+
+
+def products_of(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over the rows of one part; so only one part at a time is held a second time, centred."""
+    return (x.mT @ x).double(), (y.mT @ x).double(), y.square().sum(1).double()
 
 
 def sum_of(parts: list[Tensor]) -> Tensor:

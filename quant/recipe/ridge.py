@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from quant.pool import run_all
-from quant.recipe.moments import Parts, moments_of, penalty
+from quant.recipe.moments import Parts, moments_of, penalty, products_of, sum_of
 
 FOLDS = 3
 RIDGES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0, float("inf"))
@@ -43,10 +43,10 @@ def errors_on(unseen: Parts, seen: Parts, weight: Tensor) -> Tensor:
     eigenvalues, vectors = torch.linalg.eigh(hessian * scale[:, :, None] * scale[:, None, :])
     basis = scale[:, :, None] * vectors
     moved = (moments.yx.double() - weight @ hessian) @ basis
-    rows = torch.cat([x for x, _ in unseen], 1) - moments.mean_x[:, None]
-    wanted = torch.cat([y for _, y in unseen], 1) - moments.mean_y[:, None]
-    after = (rows.mT @ rows).double()
-    slope = ((wanted.mT @ rows).double() - weight @ after) @ basis
+    mean_x, mean_y = moments.mean_x[:, None], moments.mean_y[:, None]
+    products = [products_of(x - mean_x, y - mean_y) for x, y in unseen]
+    after, together, _ = (sum_of(list(found)) for found in zip(*products, strict=True))
+    slope = (together - weight @ after) @ basis
     curve = basis.mT @ after @ basis
     return torch.stack([error_of(moved / (eigenvalues[:, None] + r), curve, slope) for r in RIDGES])
 
