@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from threading import Barrier
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from quant.float_net import FloatNet
 from quant.graph import Node
+from quant.pool import available_cores, run_all
 from quant.quantized import QuantizedLayer
 from quant.recipe.stream import Anew, Batch, Stream, Values, read, run_float, run_quantized, widens
 from tests.quant.networks import KINDS, Case, case
@@ -57,6 +59,7 @@ def test_values_are_held_until_their_last_reader_has_run(kind: str) -> None:
     for index, node in enumerate(nodes[1:], 1):
         run_quantized(values, node, as_it_is(known, node))
         left[node.name] = weakref.ref(values[node.name][0])
+        let_go()
         wanted = {n for later in nodes[index + 1 :] for n in later.inputs} | {node.name}
         assert {n for n, held in left.items() if held() is not None} == wanted & set(left)
 
@@ -68,6 +71,12 @@ def test_a_batch_is_let_go_before_the_next_is_taken() -> None:
     held = Held(enumerate(values[nodes[0].name]))
     alive = [len(held) for (_,) in values.take(nodes[1])]
     assert alive == list(range(len(alive), 0, -1))
+
+
+def let_go() -> None:
+    """Wait until no thread of the pool holds its last piece of work any more."""
+    everybody = Barrier(available_cores())
+    run_all(lambda _: everybody.wait(), range(available_cores()))
 
 
 def as_it_is(known: Case, node: Node) -> QuantizedLayer | None:
