@@ -37,8 +37,9 @@ def check_exports(
 
     Paths, top-1 and agreement by the names of KEYS; None where ncnn cannot run the policy.
     """
-    made = quantizer or quantizer_of(subject, arithmetic_of(policy))
-    net = FakeQuantNet(subject.network.graph, made, capabilities)
+    arithmetic = arithmetic_of(policy)
+    made = quantizer or quantizer_of(subject, arithmetic)
+    net = FakeQuantNet(subject.of(arithmetic).network.graph, made, capabilities)
     fake_quant = run_batches(lambda x: net.logits(x, policy), to_tensor(images))
     onnx = compare_executed(run_exported_onnx(folder, images), fake_quant, images)
     found: dict[str, Any] = dict.fromkeys(KEYS)

@@ -49,9 +49,9 @@ def make_evaluator(
     makers: dict[Way, Callable[[], OneWay]] = {
         "deployed": lambda: EngineEvaluator(deployed(subject, here), images, float_logits()),
         "simulated": lambda: EngineEvaluator(
-            simulated(subject.network.graph, found), images, float_logits()
+            simulated(subject.of(arithmetic).network.graph, found), images, float_logits()
         ),
-        "torch": lambda: torch_evaluator(subject, found, capabilities, images, device),
+        "torch": lambda: torch_evaluator(subject, found, arithmetic, capabilities, images, device),
     }
     choose = partial(choose_way, arithmetic=arithmetic, how=used, same16=same16)
     return PolicyEvaluator(choose, makers, uniform(subject.network.graph.layer_names, 32, 32))
@@ -80,7 +80,7 @@ def how_on(device: Device, how: How) -> How:
 class PolicyEvaluator:
     """Scores policies; a way of computing is set up when it is first needed.
 
-    A policy's divergence is from the float network as the same engine computes it.
+    A policy's divergence is from the float network as loaded and as the same engine computes it.
     """
 
     def __init__(

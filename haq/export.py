@@ -46,8 +46,9 @@ def export(
 
     Raises PolicyError where the policy does not fit the network.
     """
-    made = quantizer or quantizer_of(subject, arithmetic_of(policy))
-    net = FakeQuantNet(subject.network.graph, made, capabilities)
+    arithmetic = arithmetic_of(policy)
+    made = quantizer or quantizer_of(subject, arithmetic)
+    net = FakeQuantNet(subject.of(arithmetic).network.graph, made, capabilities)
     write_bytes(folder.onnx, export_onnx(net, policy).SerializeToString())
     if policy.is_deployable:
         param, weights = dump(ncnn_layers(subject, policy, capabilities))
@@ -59,8 +60,8 @@ def export(
 
 def ncnn_layers(subject: Subject, policy: Policy, capabilities: Capabilities) -> list[NcnnLayer]:
     """The mixed network for a board."""
-    thresholds = subject.ranges.engine_thresholds()
-    layers = float_layers(subject.network)
+    thresholds = subject.deployed.ranges.engine_thresholds()
+    layers = float_layers(subject.deployed.network)
     return mixed_layers(layers, policy.engine_bits(), thresholds, capabilities)
 
 
@@ -72,6 +73,7 @@ def weight_bytes(subject: Subject, policy: Policy, capabilities: Capabilities) -
 def describe(subject: Subject, policy: Policy, capabilities: Capabilities) -> dict[str, Any]:
     """What somebody who has only the files must know to run them."""
     config = subject.config
+    ranges = subject.of(arithmetic_of(policy)).ranges
     bits16 = bits16_of(policy, capabilities)
     return {
         "model": config.model,
@@ -92,7 +94,7 @@ def describe(subject: Subject, policy: Policy, capabilities: Capabilities) -> di
             },
         },
         "built_for": {"arch": capabilities.arch, "bits16": capabilities.bits16},
-        "activation_thresholds": subject.ranges.engine_thresholds(),
+        "activation_thresholds": ranges.engine_thresholds(),
         "policy": policy.to_json(),
     }
 

@@ -13,6 +13,7 @@ from haq.data import Images, normalise
 from haq.zoo import NetConfig, load
 from haq.zoo.mobilenet_v2 import Padding
 from quant.calibrate import Ranges, calibrate
+from quant.equalize import equalize
 from quant.errors import DataError
 from quant.graph import Network
 from quant.naive import Arithmetic, NaiveQuantizer
@@ -23,12 +24,37 @@ from quant.trace import trace
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A traced network and the ranges of its activations."""
+class Calibrated:
+    """A network and the ranges of its activations."""
 
-    config: NetConfig
     network: Network
     ranges: Ranges
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network as loaded, and as ncnn gets it: the same function, perhaps equalized.
+
+    Divergences are from the loaded one, and the simulated arithmetic begins with it.
+    """
+
+    config: NetConfig
+    loaded: Calibrated
+    deployed: Calibrated
+
+    @property
+    def network(self) -> Network:
+        """The network as loaded."""
+        return self.loaded.network
+
+    @property
+    def ranges(self) -> Ranges:
+        """The ranges of the network as loaded."""
+        return self.loaded.ranges
+
+    def of(self, arithmetic: Arithmetic) -> Calibrated:
+        """What an arithmetic begins with."""
+        return self.deployed if arithmetic == "ncnn" else self.loaded
 
 
 def load_network(
@@ -40,23 +66,36 @@ def load_network(
 
 
 def make_subject(
-    config: NetConfig, network: Network, calibration: Images, method: Method
+    config: NetConfig,
+    network: Network,
+    calibration: Images,
+    method: Method,
+    equalized: bool = False,
 ) -> Subject:
-    """Calibrate a network on unlabelled images. Raises DataError where these do not fit."""
+    """Calibrate a network on unlabelled images, and equalize what ncnn gets if so wished.
+
+    Raises DataError where the images do not fit.
+    """
     check_pixels(config, calibration)
-    return Subject(config, network, calibrate(network, to_tensor(calibration), method))
+    images = to_tensor(calibration)
+    loaded = Calibrated(network, calibrate(network, images, method))
+    if not equalized:
+        return Subject(config, loaded, loaded)
+    changed = equalize(network, images)
+    return Subject(config, loaded, Calibrated(changed, calibrate(changed, images, method)))
 
 
 def quantizer_of(subject: Subject, arithmetic: Arithmetic) -> NaiveQuantizer:
     """The plain quantizer on the ranges of a subject."""
-    return NaiveQuantizer(subject.network, subject.ranges, arithmetic)
+    found = subject.of(arithmetic)
+    return NaiveQuantizer(found.network, found.ranges, arithmetic)
 
 
 def upload(subject: Subject, board: AnyBoard) -> None:
     """Give the float network and its ranges to a board. Raises BoardError."""
-    config = subject.config
+    config, given = subject.config, subject.deployed
     shape = config.channels, config.input_size, config.input_size
-    board.upload(float_layers(subject.network), subject.ranges.engine_thresholds(), shape)
+    board.upload(float_layers(given.network), given.ranges.engine_thresholds(), shape)
 
 
 def arithmetic_of(policy: Policy) -> Arithmetic:

@@ -12,6 +12,7 @@ from haq.prepare import Subject, quantizer_of
 from quant.errors import InputError
 from quant.evaluate import FakeQuantEvaluator, run_batches
 from quant.fake_quant import FakeQuantNet
+from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import uniform
 from quant.quantized import Quantizer
@@ -22,20 +23,24 @@ Device = Literal["cpu", "cuda"]
 def torch_evaluator(
     subject: Subject,
     quantizer: Quantizer,
+    arithmetic: Arithmetic,
     capabilities: Capabilities,
     images: Images,
     device: Device = "cpu",
 ) -> FakeQuantEvaluator:
-    """An evaluator of any policy; the images stay uint8. Raises InputError as `check_device`."""
+    """An evaluator of any policy; the images stay uint8. Raises InputError as `check_device`.
+
+    `quantizer` makes layers for the arithmetic.
+    """
     check_device(device)
     graph = subject.network.graph
     pixels = torch.from_numpy(images.pixels)
     floats = uniform(graph.layer_names, 32, 32)
-    float_net = FakeQuantNet(graph, quantizer_of(subject, "ncnn"), capabilities, device)
+    float_net = FakeQuantNet(graph, quantizer_of(subject, "simulated"), capabilities, device)
     float_logits = run_batches(
         lambda x: float_net.logits(x, floats), pixels, normalised, float_net.device
     )
-    net = FakeQuantNet(graph, quantizer, capabilities, device)
+    net = FakeQuantNet(subject.of(arithmetic).network.graph, quantizer, capabilities, device)
     return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised)
 
 

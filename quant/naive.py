@@ -1,12 +1,14 @@
 """The plain quantizer: rounding to nearest, ranges from histograms, nothing corrected.
 
-In ncnn's arithmetic its 8 bits are exactly what the engine makes of a float network. In the
-simulated one levels behind a ReLU are unsigned, and the image, which has 8 bits already, is taken
-as it is, as in HAQ.
+In ncnn's arithmetic its 8 bits are exactly what the engine makes of a float network: signed, with
+an offset where an input is centred (`quant.ncnn.centre`). In the simulated one levels behind a ReLU
+are unsigned, and the image, which has 8 bits already, is taken as it is, as in HAQ.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +18,9 @@ from torch import Tensor
 
 from quant.calibrate import Ranges
 from quant.graph import Floats, Layer, Network
+from quant.ncnn.build import structure
+from quant.ncnn.centre import centred_inputs, part_of_half
+from quant.ncnn.format import NcnnLayer
 from quant.ncnn.weights import SMALLEST_PEAK
 from quant.observers import positive_levels
 from quant.policy import Bits, Policy
@@ -37,8 +42,13 @@ class NaiveQuantizer:
         self._levels: dict[tuple[str, int], InputLevels] = {}
 
     def layers(self, policy: Policy) -> QuantizedLayers:
-        """Every layer of the policy by name."""
-        return {layer.name: self.layer(layer, policy[layer.name]) for layer in self._layers}
+        """Every layer of the policy by name; 16 and 32 bits are left in float32."""
+        centred = self._centred(policy)
+        return {
+            layer.name: centre(made) if layer.name in centred else made
+            for layer in self._layers
+            for made in [self.layer(layer, policy[layer.name])]
+        }
 
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
         """One layer at its bits; 16 and 32 bits are left in float32."""
@@ -59,9 +69,20 @@ class NaiveQuantizer:
             self._levels[key] = levels_up_to(threshold, bits, signed)
         return self._levels[key]
 
+    def _centred(self, policy: Policy) -> Mapping[str, str]:
+        """Layers of which ncnn centres the input."""
+        if self.arithmetic == "simulated":
+            return {}
+        bits = {name: bits.activation for name, bits in policy.layers.items()}
+        return centred_inputs(self._structure, bits)
+
     @cached_property
     def _layers(self) -> tuple[Layer, ...]:
         return self.network.graph.layers
+
+    @cached_property
+    def _structure(self) -> list[NcnnLayer]:
+        return structure(self.network.graph)
 
     def _integers(self, layer: Layer, bits: int) -> Integers:
         key = layer.name, bits
@@ -73,6 +94,18 @@ class NaiveQuantizer:
 
     def _takes_image_as_it_is(self, layer: Layer) -> bool:
         return self.arithmetic == "simulated" and layer.name in self.ranges.image_readers
+
+
+def centre(made: QuantizedLayer) -> QuantizedLayer:
+    """A layer of 8 signed bits with steps half as wide, around the middle of a range from zero."""
+    assert made.input is not None
+    scale = 2 * made.input.scale
+    half = np.float32(made.input.high / np.float32(scale))
+    scales = np.ones_like(made.bias) if made.weight_scale is None else made.weight_scale
+    bias = (made.bias + part_of_half(made.weight, scales, half)).astype(np.float32)
+    offset = np.full(made.weight.shape[1], half)
+    levels = replace(made.input, scale=scale, offset=offset)
+    return replace(made, bias=bias, input=levels)
 
 
 def levels_up_to(threshold: float, bits: int, signed: bool) -> InputLevels:

@@ -41,13 +41,14 @@ class Histogram:
 def threshold(histogram: Histogram, bits: int, method: Method, signed: bool) -> float:
     """Clipping threshold for `bits` (2 to 8) with signed or unsigned levels.
 
-    `auto` clips nothing at 8 bits, where levels are plenty, and by least squares below.
+    `auto` clips nothing at 8 bits behind a ReLU, where ranges are short and levels plenty, else by
+    least squares.
     """
     if histogram.peak == 0:
         return 1.0
     levels = positive_levels(bits, signed)
     if method == "auto":
-        method = "absmax" if bits == 8 else "mse"
+        method = "absmax" if bits == 8 and not histogram.signed else "mse"
     if method == "absmax":
         return histogram.peak
     if method == "percentile":

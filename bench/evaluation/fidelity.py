@@ -34,7 +34,7 @@ def measure_fidelity(given: Given) -> dict[str, Any]:
     """Every policy's faults, and how many keep each target."""
     subject, images = subject_of(given), given.rows(given.scored)
     here = capabilities()
-    fake = torch_evaluator(subject, quantizer_of(subject, "ncnn"), here, images)
+    fake = torch_evaluator(subject, quantizer_of(subject, "ncnn"), "ncnn", here, images)
     make, float_logits = deployed(subject, here), float_network(subject.network).logits(images)
     found = {}
     for name, policy in track(policies_of(subject.network.graph.layer_names).items(), "fidelity"):

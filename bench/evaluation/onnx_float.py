@@ -19,7 +19,7 @@ from quant.policy import uniform
 def float_onnx(subject: Subject) -> bytes:
     """The network as ONNX."""
     graph = subject.network.graph
-    net = FakeQuantNet(graph, quantizer_of(subject, "ncnn"), capabilities())
+    net = FakeQuantNet(graph, quantizer_of(subject, "simulated"), capabilities())
     return bytes(export_onnx(net, uniform(graph.layer_names, 32, 32)).SerializeToString())
 
 

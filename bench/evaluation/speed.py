@@ -73,7 +73,7 @@ def make_ways(subject: Subject, images: Images) -> dict[str, Way]:
     int8, float_logits = deployed(subject, here)(eights), floats.logits(images)
     by_ncnn = EngineEvaluator(deployed(subject, here), images, float_logits)
     by_simulation = EngineEvaluator(simulated(graph, quantizer), images, float_logits)
-    by_torch = torch_evaluator(subject, quantizer, here, images)
+    by_torch = torch_evaluator(subject, quantizer, "simulated", here, images)
     return {
         ONNX: lambda: run_optimized(onnx, x),
         FLOAT: lambda: run_bare(floats, x),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from bench.quantizer.row import describe
 from haq.data import Images
 from haq.engine_evaluator import EngineEvaluator, float_network, simulated
 from haq.prepare import Subject, quantizer_of, to_tensor
-from quant.evaluate import compare
 from quant.graph import Floats
 from quant.policy import Policy, from_short_name
 from quant.pool import one_thread
@@ -32,23 +30,6 @@ SEQUENCES: Mapping[str, Means] = {
 }
 ABLATED = ("w4a8", "w4a4")
 Make = Callable[[Policy], QuantizedLayers]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One policy by one method; `loss` in points of top-1 against float, with its standard error.
-
-    The error is that of the paired difference; `seconds` is the time to quantize.
-    """
-
-    method: str
-    policy: str
-    top1: float
-    loss: float
-    loss_error: float
-    kl: float
-    agreement: float
-    seconds: float
 
 
 def ablate(
@@ -94,19 +75,4 @@ def rate(
     made = SavedQuantizer(policy, make(policy))
     seconds = time.monotonic() - start
     evaluator = EngineEvaluator(simulated(subject.network.graph, made), images, wanted)
-    found = evaluator.logits(policy)
-    score = compare(found, wanted, images.labels)
-    lost = np.equal(wanted.argmax(1), images.labels) * 1.0
-    lost -= np.equal(found.argmax(1), images.labels)
-    error = 100 * float(lost.std(ddof=1)) / len(lost) ** 0.5
-    row = Row(
-        method,
-        text,
-        score.top1,
-        round(100 * float(lost.mean()), 2),
-        round(error, 2),
-        score.kl,
-        score.agreement,
-        round(seconds, 1),
-    )
-    return asdict(row)
+    return describe(method, text, evaluator.logits(policy), wanted, images.labels, seconds)

@@ -66,6 +66,13 @@ CalibrationOption = Annotated[
     typer.Option("--calibration", help="Images for activation ranges: PATH[:FIRST-LAST]."),
 ]
 ObserverOption = Annotated[Observer, typer.Option("--observer", help="How ranges are found.")]
+EqualizeOption = Annotated[
+    bool,
+    typer.Option(
+        "--equalize/--no-equalize",
+        help="Even out and centre channels of the network that ncnn gets; in float it stays equal.",
+    ),
+]
 QuantizerOption = Annotated[
     QuantizerName,
     typer.Option(

@@ -19,6 +19,7 @@ def load_subject(
     data: str,
     calibration: str | None,
     observer: Observer,
+    equalize: bool = False,
 ) -> tuple[Subject, Images]:
     """The network that the options name, and the images it was calibrated on. Raises InputError."""
     from haq.data import load_calibration, load_images
@@ -26,4 +27,4 @@ def load_subject(
 
     config, network = load_network(model, weights, input_size, padding.value)
     ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
-    return make_subject(config, network, ranges_from, observer.value), ranges_from
+    return make_subject(config, network, ranges_from, observer.value, equalize), ranges_from

@@ -19,6 +19,7 @@ from haq.cli._options import (
     DataOption,
     Device,
     DeviceOption,
+    EqualizeOption,
     InputOption,
     JsonOption,
     KeyOption,
@@ -79,6 +80,7 @@ def evaluate(
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    equalize: EqualizeOption = False,
     arithmetic: Annotated[
         Arithmetic,
         typer.Option(help="ncnn: signed 8 bits; simulated: unsigned behind ReLU; auto: by bits."),
@@ -127,7 +129,7 @@ def evaluate(
     chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
-    subject = make_subject(config, network, ranges_from, observer.value)
+    subject = make_subject(config, network, ranges_from, observer.value, equalize)
     if on is Where.board:
         evaluating = [on_board(subject, images, board, board_key, board_ca)]
     else:

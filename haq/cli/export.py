@@ -13,6 +13,7 @@ from haq.cli._options import (
     CalibrationOption,
     CaOption,
     DataOption,
+    EqualizeOption,
     InputOption,
     JsonOption,
     KeyOption,
@@ -44,6 +45,7 @@ def export(
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    equalize: EqualizeOption = False,
     quantizer: QuantizerOption = QuantizerName.best,
     layers: LayersOption = None,
     board: BoardOption = None,
@@ -73,7 +75,7 @@ def export(
         raise InputError("ncnn rounds weights itself: --layers is for policies of other bits")
     images = load_images(data, input_size)
     ranges_from = load_calibration(data, calibration, images, input_size)
-    subject = make_subject(config, network, ranges_from, observer.value)
+    subject = make_subject(config, network, ranges_from, observer.value, equalize)
     check_images(config, images)
     able = capabilities() if board is None else capabilities_of(board, board_key, board_ca)
     folder = open_folder(out, model)

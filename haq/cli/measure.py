@@ -16,6 +16,7 @@ from haq.cli._options import (
     CaOption,
     CoresOption,
     DataOption,
+    EqualizeOption,
     FreshOption,
     InputOption,
     JsonOption,
@@ -52,6 +53,7 @@ def measure(
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    equalize: EqualizeOption = False,
     rel_ci: Annotated[
         float, typer.Option(min=1e-4, max=0.5, help="Width of the 95 % intervals to reach.")
     ] = 0.01,
@@ -82,7 +84,9 @@ def measure(
     from haq.prepare import upload
 
     chosen_cores = parse_cores(cores)
-    subject, _ = load_subject(model, weights, input_size, padding, data, calibration, observer)
+    subject, _ = load_subject(
+        model, weights, input_size, padding, data, calibration, observer, equalize
+    )
     chosen = [read_policy(text, subject.network.graph.layer_names) for text in policy]
     with (
         show_progress() as progress,

@@ -18,6 +18,7 @@ from haq.cli._options import (
     CaOption,
     CoresOption,
     DataOption,
+    EqualizeOption,
     InputOption,
     JsonOption,
     KeyOption,
@@ -53,6 +54,7 @@ def search(
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
+    equalize: EqualizeOption = False,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -102,6 +104,7 @@ def search(
         data=data,
         calibration=calibration,
         observer=observer.value,
+        equalize=equalize,
         budget=check_budget(budget, widths, quantizer.value),
         bits=widths,
         episodes=episodes,

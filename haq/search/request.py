@@ -39,6 +39,7 @@ class SearchRequest:
     threads: int = 1
     cores: Cores = None
     quantizer: QuantizerName = "best"
+    equalize: bool = False
 
     @property
     def timing(self) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:
     splits = load_splits(request.data, request.calibration, request.input_size)
     for images in (splits.validation, splits.test):
         check_images(config, images)
-    return make_subject(config, network, splits.calibration, request.observer), splits
+    subject = make_subject(config, network, splits.calibration, request.observer, request.equalize)
+    return subject, splits
 
 
 def digests(subject: Subject, splits: Splits) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from quant.errors import PolicyError
 from quant.graph import Graph, Layer, Network, Node, Pool, Weights
 from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.centre import centre, centred_inputs
 from quant.ncnn.format import (
     INT8_TERM_KEY,
     REQUANTIZE_TERM,
@@ -148,7 +149,10 @@ def plan_policy(
 def input_scales(
     layers: Sequence[NcnnLayer], bits: Mapping[str, int], ranges: Mapping[str, float]
 ) -> dict[str, float]:
-    """Input scale of every int8 layer. Raises PolicyError for a layer without bits or range."""
+    """Input scale of every int8 layer; twice as fine where the input is centred.
+
+    Raises PolicyError for a layer without bits or range.
+    """
     names = [layer.name for layer in layers if layer.is_weighted]
     missing = [name for name in names if name not in bits]
     if missing:
@@ -161,7 +165,11 @@ def input_scales(
     if without:
         raise PolicyError(f"layer {without[0]} has 8 bits but no activation range")
     refuse_grouped_by_eights([layer for layer in layers if bits.get(layer.name) == 8])
-    return {name: activation_scale(ranges[name]) for name in low}
+    centred = centred_inputs(layers, bits)
+    return {
+        name: activation_scale(ranges[name] / 2 if name in centred else ranges[name])
+        for name in low
+    }
 
 
 def refuse_grouped_by_eights(layers: Sequence[NcnnLayer]) -> None:
@@ -188,12 +196,13 @@ def mixed_layers(
     """The mixed network: weights at their bits, scale terms, masks and Casts.
 
     Scale terms: 2 for Convolution and InnerProduct, 1 for ConvolutionDepthWise (a scale a group),
-    and 100 more where the output is requantized to int8.
+    and 100 more where the output is requantized to int8. Inputs behind ReLUs are centred.
     """
     scales = input_scales(layers, bits, ranges)
     fused = requantized(layers, bits, scales)
     plan = plan_precision(layers, bits, capabilities, fused)
-    return [at_bits(layer, bits.get(layer.name, 32), scales, fused) for layer in plan.layers]
+    made = [at_bits(layer, bits.get(layer.name, 32), scales, fused) for layer in plan.layers]
+    return centre(made, centred_inputs(layers, bits))
 
 
 def at_bits(

@@ -99,7 +99,7 @@ def test_simulation_and_torch_are_samples_of_the_same_noise() -> None:
     ours = EngineEvaluator(
         simulated(network.graph, quantizer), images, float_network(network).logits(images)
     )
-    theirs = torch_evaluator(subject, quantizer, HERE, images)
+    theirs = torch_evaluator(subject, quantizer, "simulated", HERE, images)
     policies = [uniform(names, weight, activation) for weight, activation in ((4, 8), (5, 5))]
     for one, other in zip(ours.score(policies), theirs.score(policies), strict=True):
         assert one.kl == pytest.approx(other.kl, rel=0.1)

@@ -6,7 +6,8 @@ import torch
 
 from haq.data import Images
 from haq.evaluators import make_evaluator
-from haq.prepare import arithmetic_of, make_subject, to_tensor
+from haq.prepare import arithmetic_of, make_subject, quantizer_of, to_tensor
+from haq.ways import How
 from quant.errors import DataError
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Bits, uniform
@@ -66,3 +67,25 @@ def test_the_arithmetic_is_ncnns_where_ncnn_can_run() -> None:
     assert arithmetic_of(uniform(names, 8, 8).replace("b", Bits(16, 16))) == "ncnn"
     assert arithmetic_of(uniform(names, 8, 8).replace("b", Bits(8, 16))) == "simulated"
     assert arithmetic_of(uniform(names, 4, 8)) == "simulated"
+
+
+def test_ncnn_alone_gets_the_equalized_network() -> None:
+    network = small_subject().network
+    subject = make_subject(SMALL, network, cropped("calibration", 20), "auto", equalized=True)
+    assert subject.of("simulated") is subject.loaded
+    assert subject.network is network
+    assert subject.of("ncnn").network is not network
+    assert quantizer_of(subject, "ncnn").network is subject.deployed.network
+
+
+@pytest.mark.parametrize("how", ["ncnn", "torch"])
+def test_divergences_are_from_the_network_as_loaded(how: How) -> None:
+    network, images = small_subject().network, cropped("calibration", 20)
+    subject = make_subject(SMALL, network, images, "auto", equalized=True)
+    evaluator = make_evaluator(subject, images, PLAIN, "ncnn", how)
+    plain = make_evaluator(small_subject(), images, PLAIN, "ncnn", how)
+    np.testing.assert_array_equal(evaluator.float_logits, plain.float_logits)
+    names = network.graph.layer_names
+    floats, eights = evaluator.score([uniform(names, 32, 32), uniform(names, 8, 8)])
+    assert floats.kl < 1e-6 < eights.kl
+    assert floats.agreement == 1

@@ -23,7 +23,7 @@ DEVICES: list[Device] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])
 @pytest.mark.parametrize("device", DEVICES)
 def test_bytes_score_as_normalised_images(device: Device) -> None:
     quantizer = quantizer_of(SUBJECT, "simulated")
-    evaluator = torch_evaluator(SUBJECT, quantizer, PLAIN, IMAGES, device)
+    evaluator = torch_evaluator(SUBJECT, quantizer, "simulated", PLAIN, IMAGES, device)
     x = to_tensor(IMAGES)
     floats = run_batches(FloatNet(SUBJECT.network).logits, x)
     np.testing.assert_allclose(evaluator.float_logits, floats, rtol=1e-4, atol=1e-4)
@@ -37,11 +37,11 @@ def test_bytes_score_as_normalised_images(device: Device) -> None:
 
 
 def test_only_bytes_stay_in_memory() -> None:
-    evaluator = torch_evaluator(SUBJECT, quantizer_of(SUBJECT, "ncnn"), PLAIN, IMAGES)
+    evaluator = torch_evaluator(SUBJECT, quantizer_of(SUBJECT, "ncnn"), "ncnn", PLAIN, IMAGES)
     assert evaluator.images.dtype == torch.uint8
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU")
 def test_a_gpu_that_is_not_there_is_a_mistake() -> None:
     with pytest.raises(InputError, match="torch sees no GPU here"):
-        torch_evaluator(SUBJECT, quantizer_of(SUBJECT, "ncnn"), PLAIN, IMAGES, "cuda")
+        torch_evaluator(SUBJECT, quantizer_of(SUBJECT, "ncnn"), "ncnn", PLAIN, IMAGES, "cuda")

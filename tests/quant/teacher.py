@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from quant.float_net import activate
 from quant.graph import Floats, Layer, Network, Node
 from quant.naive import NaiveQuantizer
 from quant.ncnn.build import blob_names, dump, float_layers, mixed_layers, plan_policy
+from quant.ncnn.centre import centred_inputs
 from quant.ncnn.runtime import Engine, capabilities
 from quant.ncnn.weights import activation_scale, round_half_away
 from quant.policy import Policy
+from quant.quantized import InputLevels, QuantizedLayers
+from quant.saved import SavedQuantizer
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,12 @@ class Teacher:
         self.names = blob_names(network.graph)
         widths = plan_policy(layers, bits, thresholds, board).blob_bits
         self.widths = {node: widths[blob] for node, blob in self.names.items()}
-        self.scales = {name: activation_scale(thresholds[name]) for name in bits}
-        self.net = FakeQuantNet(network.graph, NaiveQuantizer(network, ranges, "ncnn"), board)
+        makers = centred_inputs(layers, bits)
+        self.halves = {maker: np.float32(thresholds[name] / 2) for name, maker in makers.items()}
+        centred = {name: thresholds[name] / (2 if name in makers else 1) for name in bits}
+        self.scales = {name: activation_scale(centred[name]) for name in bits}
+        made = NaiveQuantizer(network, ranges, "ncnn").layers(policy)
+        self.net = FakeQuantNet(network.graph, SavedQuantizer(policy, read_as_kept(made)), board)
 
     def compare(self, image: Floats) -> Iterator[Compared]:
         """Every layer of the network on one image (C, H, W)."""
@@ -67,11 +74,14 @@ class Teacher:
         values = {node: value / scales.get(node, 1.0) for node, value in found.items()}
         for node in self.net.graph.nodes:
             if node.layer is not None:
-                ours = self.run(node.layer, node, values)
+                ours, theirs = self.run(node.layer, node, values), found[node.name]
+                half = self.halves.get(node.name, np.float32(0))
                 if node.name in scales:
-                    ours = np.clip(round_half_away(ours * scales[node.name]), -127, 127)
+                    ours = np.clip(round_half_away((ours - half) * scales[node.name]), -127, 127)
+                else:
+                    theirs = theirs + half
                 width = self.widths[node.name]
-                yield Compared(node.layer, self.bits[node.name], width, found[node.name], ours)
+                yield Compared(node.layer, self.bits[node.name], width, theirs, ours)
 
     def requantized_scales(self) -> dict[str, float]:
         """Scale of every node that ncnn keeps in int8: that of the layer which reads it."""
@@ -87,3 +97,16 @@ class Teacher:
             value = self.net.round16(value)
         found: Floats = value[0].numpy()
         return found
+
+
+def read_as_kept(layers: QuantizedLayers) -> QuantizedLayers:
+    """Layers for ncnn's own inputs, which it keeps centred: their offset is taken already."""
+    return {
+        name: replace(layer, input=without_offset(layer.input)) for name, layer in layers.items()
+    }
+
+
+def without_offset(levels: InputLevels | None) -> InputLevels | None:
+    if levels is None or levels.offset is None:
+        return levels
+    return replace(levels, offset=np.zeros_like(levels.offset))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -64,8 +65,10 @@ def test_absmax_is_the_peak(histogram: Histogram, bits: int, signed: bool) -> No
 
 
 @given(histograms(), st.booleans())
-def test_auto_clips_below_8_bits_only(histogram: Histogram, signed: bool) -> None:
-    assert threshold(histogram, 8, "auto", signed) == histogram.peak
+def test_auto_clips_all_but_8_bits_behind_a_relu(histogram: Histogram, signed: bool) -> None:
+    positive, both = replace(histogram, signed=False), replace(histogram, signed=True)
+    assert threshold(positive, 8, "auto", signed) == histogram.peak
+    assert threshold(both, 8, "auto", signed) == threshold(both, 8, "mse", signed)
     for bits in range(2, 8):
         expected = threshold(histogram, bits, "mse", signed)
         assert threshold(histogram, bits, "auto", signed) == expected

@@ -99,10 +99,10 @@ def each_layer(
             continue
         theirs = values[f"{node.name}.input.quantize:0"].astype(np.float32)
         integers = quantize(x.reshape(theirs.shape), levels)
-        step = np.float32(1 / levels.scale)
-        own = run(net, layer, policy, integers * step)
+        step, offset = np.float32(1 / levels.scale), offset_of(levels, theirs)
+        own = run(net, layer, policy, integers * step + offset)
         assert np.array_equal(run(net, layer, policy, x), own), layer
-        ours = run(net, layer, policy, theirs * step)
+        ours = run(net, layer, policy, theirs * step + offset)
         yield Compared(layer, expected, ours, theirs, integers)
 
 
@@ -121,9 +121,15 @@ def tensor_name(node: Node) -> str:
 
 def quantize(x: Floats, levels: InputLevels) -> Floats:
     """What the levels' definition says."""
-    scaled = x * np.float32(levels.scale)
+    scaled = (x - offset_of(levels, x)) * np.float32(levels.scale)
     rounded = np.sign(scaled) * np.floor(np.abs(scaled) + np.float32(0.5))
     return np.asarray(np.clip(rounded, levels.low, levels.high))
+
+
+def offset_of(levels: InputLevels, x: Floats) -> Floats:
+    """What is taken from the channels of (N, C, ...)."""
+    offset = np.zeros(1, np.float32) if levels.offset is None else levels.offset
+    return offset.reshape(1, -1, *[1] * (x.ndim - 2))
 
 
 def run(net: FakeQuantNet, layer: Layer, policy: Policy, x: Floats) -> Floats:

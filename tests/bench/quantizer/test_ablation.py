@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from bench.quantizer.ablation import SEQUENCES, ablate
-from tests.haq.subjects import cropped, small_subject
+from haq.prepare import make_subject
+from tests.haq.subjects import SMALL, cropped, small_subject
 
 
 def test_rows_of_all_methods() -> None:
-    rows = list(ablate(small_subject(), cropped("calibration", 20), cropped("test", 20), ["w4a8"]))
+    calibration = cropped("calibration", 20)
+    subject = make_subject(SMALL, small_subject().network, calibration, "mse")
+    rows = list(ablate(subject, calibration, cropped("test", 20), ["w4a8"]))
     assert [row["method"] for row in rows] == ["naive", "table", *SEQUENCES]
     assert all(row["kl"] > 0 and row["seconds"] >= 0 for row in rows)
     by_method = {row["method"]: row["kl"] for row in rows}

@@ -88,7 +88,7 @@ def test_other_layers_have_another_digest() -> None:
 def test_scores_are_those_of_fake_quantization(name: str) -> None:
     scorer = Scorer(network(), HELD_OUT, CPU)
     quantizer = quantizer_of(small_subject(), "simulated")
-    evaluator = torch_evaluator(small_subject(), quantizer, capabilities(), HELD_OUT)
+    evaluator = torch_evaluator(small_subject(), quantizer, "simulated", capabilities(), HELD_OUT)
     assert scorer.float_top1 == evaluator.float_top1
     expected = evaluator.score([policy(name)])[0]
     found = scorer.score(start(name), policy(name))

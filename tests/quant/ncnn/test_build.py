@@ -129,14 +129,18 @@ def test_fewer_bits_are_fewer_bytes() -> None:
 
 
 def test_scale_terms_and_scales() -> None:
-    """Only the depthwise layer is requantized: it alone has one reader, an int8 convolution."""
+    """Only the depthwise layer is requantized: it alone has one reader, an int8 convolution.
+
+    That one pads nothing on, so the input is centred, with steps half as wide.
+    """
     layers = mixed_layers(small_layers(), bits_of(8, 8, 8, 8), RANGES, BOARD)
     terms = {layer.name: layer.integer(8) for layer in layers if layer.is_weighted}
     assert terms == {"first": 2, "depthwise": 101, "second": 2, "last": 2}
     for name in NAMES:
         int8 = payload(layers, name).int8
         assert int8 is not None
-        assert int8.input_scale == float(np.float32(127) / np.float32(RANGES[name]))
+        levels = np.float32(254 if name == "second" else 127)
+        assert int8.input_scale == float(levels / np.float32(RANGES[name]))
         expected = payload(layers, "second").int8 if name == "depthwise" else None
         assert int8.output_scale == (expected.input_scale if expected else None)
 
