@@ -30,7 +30,7 @@ from quant.recipe.table import LayerTable, TableQuantizer, make_tables
 from quant.saved import load_layers, network_digest, save_layers
 
 QuantizerName = Literal["best", "table", "naive", "kmeans"]
-VERSION = 3
+VERSION = 4
 """Of the recipes: what another version has made is not taken from the cache."""
 
 

@@ -21,11 +21,12 @@ from quant.recipe.table import TableQuantizer, make_tables
 from quant.saved import SavedQuantizer
 
 SEQUENCES: Mapping[str, Means] = {
-    "sequence: nearest, bias": Means(spread=False, offset=False, fitting=False),
-    "+ spread, offset": Means(fitting=False),
-    "+ fitting, no spread": Means(spread=False, offset=False, ridge=0.5, strength=False),
-    "+ fitting": Means(ridge=0.5, strength=False),
-    "+ ridge chosen": Means(strength=False),
+    "sequence: nearest, bias": Means(False, False, False, fitting=False),
+    "+ spread, offset": Means(aligned=False, fitting=False),
+    "+ fitting, no spread": Means(False, False, False, ridge=0.5, strength=False),
+    "+ fitting": Means(aligned=False, ridge=0.5, strength=False),
+    "+ ridge chosen": Means(aligned=False, strength=False),
+    "+ strength": Means(aligned=False),
     "best": Means(),
 }
 ABLATED = ("w4a8", "w4a4")

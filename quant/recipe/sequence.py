@@ -17,6 +17,7 @@ from quant.graph import Floats, Layer, Network, Node
 from quant.policy import Bits, Policy
 from quant.pool import run_all, run_alone
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from quant.recipe.align import align
 from quant.recipe.fit import Fitted, fit
 from quant.recipe.levels import choose_levels, join, take_sample
 from quant.recipe.moments import Parts, least_squares, moments_of, restore_strength
@@ -39,13 +40,15 @@ BATCH = 10
 class Means:
     """What the sequence does; each can be switched off.
 
-    `spread` and `offset`: see `quant.recipe.levels`. `fitting`: weights are fitted by least squares
-    and learned rounding, else rounded to nearest. `ridge`: None chooses it for each layer by
-    cross-validation. `strength`: fits are not weaker than what they are fitted to.
+    `spread` and `offset`: see `quant.recipe.levels`, `aligned`: `quant.recipe.align`. `fitting`:
+    weights are fitted by least squares and learned rounding, else rounded to nearest. `ridge`: None
+    chooses it for each layer by cross-validation. `strength`: fits are not weaker than what they
+    are fitted to.
     """
 
     spread: bool = True
     offset: bool = True
+    aligned: bool = True
     fitting: bool = True
     ridge: float | None = None
     strength: bool = True
@@ -140,9 +143,10 @@ class _Walk:
         sample = join(run_all(lambda x: take_sample(x, SAMPLES // len(batches)), batches))
         weight = torch.from_numpy(self.network.weights[node.name].weight)
         uneven = self.means.spread and (bits.weight < 8 or bits.activation < 8)
-        return choose_levels(
+        levels = choose_levels(
             layer, sample, weight, bits.activation, uneven, self.means.offset and not is_image
         )
+        return align(levels, sample) if self.means.aligned and bits.activation < 8 else levels
 
     def _places(self, layer: Layer, batches: list[Batch]) -> list[Places]:
         generator = torch.Generator().manual_seed(0)

@@ -58,7 +58,7 @@ def test_wide_layers_stay_float(kind: str) -> None:
     assert torch.equal(found, FloatNet(known.network).logits(known.images))
 
 
-@pytest.mark.parametrize("means", [Means(), Means(False, False, False)])
+@pytest.mark.parametrize("means", [Means(), Means(False, False, False, False)])
 def test_any_mix_of_bits(means: Means) -> None:
     names = case("mobile").network.graph.layer_names
     mix = [Bits(w, a) for w, a in ((8, 8), (32, 4), (4, 32), (2, 2), (16, 8), (6, 16))]
