@@ -94,7 +94,7 @@ def test_an_interrupted_search_says_how_to_go_on(
         raise KeyboardInterrupt
 
     simulated.append(SimulatedBoard())
-    monkeypatch.setattr("haq.search.run.measure_harm", stop)
+    monkeypatch.setattr("haq.search.stages.measure_harm", stop)
     done = haq("search", *small, *SHORT, "--out", "runs/x")
     assert done.code == 130
     assert "nothing is lost, the same command with --out runs/x goes on" in done.err.splitlines()
@@ -184,7 +184,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mortal]:
     monkeypatch.setitem(defaults, "rounds", 2)
     monkeypatch.setattr("haq.search.target.RANDOM_PROBES", 1)
     short = {"rel_ci": 0.5, "min_rounds": 4, "max_rounds": 4}
-    monkeypatch.setattr("haq.search.run.LIMITS", {"search": short, "final": short})
+    monkeypatch.setattr("haq.search.stages.LIMITS", {"search": short, "final": short})
     with mortal(tmp_path) as found:
         yield found
 
