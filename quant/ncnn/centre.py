@@ -2,8 +2,9 @@
 
 ncnn's levels are -127..127, and of these a ReLU leaves the lower half unused. So its clip and the
 bias before it are lowered by half of the reader's range, and the reader's bias makes up for it:
-steps are half as wide, at no cost. Padding would have to be lowered, too, but of a negative pad
-value ncnn makes -1 in most channels of an int8 blob on x86; readers with padding are left alone.
+steps are half as wide, with no operation more. Padding would have to be lowered, too, but of a
+negative pad value ncnn makes another in most channels of int8 blobs on x86; readers with padding
+are left alone.
 """
 
 from __future__ import annotations
