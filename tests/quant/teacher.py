@@ -27,6 +27,7 @@ class Compared:
     """Output of one layer as ncnn and as we compute it.
 
     `bits` are the layer's; `width` those of an element of the blob that ncnn keeps, integers at 8.
+    `largest_sum` is the largest absolute value before bias and activation.
     """
 
     layer: Layer
@@ -34,11 +35,17 @@ class Compared:
     width: int
     ncnn: Floats
     ours: Floats
+    largest_sum: float
 
     @property
     def error(self) -> float:
         """Largest difference by the largest value."""
         return float(np.abs(self.ncnn - self.ours).max() / np.abs(self.ncnn).max())
+
+    @property
+    def error_of_sums(self) -> float:
+        """Largest difference by the largest sum, of which bias and clip may leave little."""
+        return float(np.abs(self.ncnn - self.ours).max() / self.largest_sum)
 
     @property
     def is_grouped(self) -> bool:
@@ -81,7 +88,8 @@ class Teacher:
                 else:
                     theirs = theirs + half
                 width = self.widths[node.name]
-                yield Compared(node.layer, self.bits[node.name], width, theirs, ours)
+                largest = self.largest_sum(node.layer, node, values)
+                yield Compared(node.layer, self.bits[node.name], width, theirs, ours, largest)
 
     def requantized_scales(self) -> dict[str, float]:
         """Scale of every node that ncnn keeps in int8: that of the layer which reads it."""
@@ -89,14 +97,25 @@ class Teacher:
         sources = {n.inputs[0]: self.scales[n.name] for n in nodes if n.layer is not None}
         return {s: scale for s, scale in sources.items() if self.widths[s] == 8}
 
+    def largest_sum(self, layer: Layer, node: Node, values: Mapping[str, Floats]) -> float:
+        """Of one layer of ours, without its bias."""
+        sums = self.net.run_layer(layer, as_input(node, values), self.policy)[0]
+        bias = torch.from_numpy(self.net.layers(self.policy)[layer.name].bias)
+        return float((sums - bias.reshape(-1, *[1] * (sums.ndim - 1))).abs().max())
+
     def run(self, layer: Layer, node: Node, values: Mapping[str, Floats]) -> Floats:
         """One layer of ours with its activation, on ncnn's input."""
-        x = torch.from_numpy(values[node.inputs[0]].astype(np.float32))[None]
+        x = as_input(node, values)
         value = activate(self.net.run_layer(layer, x, self.policy), layer.activation)
         if self.widths[node.name] == 16:
             value = self.net.round16(value)
         found: Floats = value[0].numpy()
         return found
+
+
+def as_input(node: Node, values: Mapping[str, Floats]) -> torch.Tensor:
+    """What a node reads, as a batch of one."""
+    return torch.from_numpy(values[node.inputs[0]].astype(np.float32))[None]
 
 
 def read_as_kept(layers: QuantizedLayers) -> QuantizedLayers:

@@ -17,10 +17,16 @@ from tests.quant.networks import KINDS, case
 from tests.quant.pretrained import pretrained
 from tests.quant.teacher import Compared, Teacher
 
-DENSE, GROUPED, FLOAT = 1e-6, 6e-4, 1e-5
+DENSE, FLOAT = 1e-6, 1e-5
 """Largest error by the largest value of integer layers that are not requantized, and of float ones.
 
-ncnn's x86 depthwise uses an approximate reciprocal: 5e-4 are seen there, else 1e-7 and 3e-6.
+1e-7 and 3e-6 are seen.
+"""
+GROUPED = 1.5 * 2**-12 + 1e-6
+"""Largest error of grouped integer layers by their largest sum.
+
+ncnn's x86 depthwise scales its sums by an approximate reciprocal, which has this relative error at
+most (RCPPS in Intel's and AMD's manuals); processors of the two differ within it.
 """
 DENSE_FLIPS, GROUPED_FLIPS = 3e-4, 4e-3
 """Share of requantized elements that are off, by one always; 6e-5 and 1.4e-3 are seen."""
@@ -52,7 +58,7 @@ def check(compared: Sequence[Compared]) -> None:
         if 16 in (found.bits, found.width):
             check_16(found)
         elif found.width == 32:
-            assert found.error <= bound(found), found.layer
+            check_32(found)
 
 
 def check_flips(compared: Sequence[Compared], share: float) -> None:
@@ -62,11 +68,12 @@ def check_flips(compared: Sequence[Compared], share: float) -> None:
     assert sum(int((s > 0).sum()) for s in steps) <= share * sum(s.size for s in steps)
 
 
-def bound(found: Compared) -> float:
-    """Largest error of a layer whose output is float32."""
-    if found.bits == 32:
-        return FLOAT
-    return GROUPED if found.is_grouped else DENSE
+def check_32(found: Compared) -> None:
+    """Values in float32 are within their bound."""
+    if found.bits == 8 and found.is_grouped:
+        assert found.error_of_sums <= GROUPED, found.layer
+    else:
+        assert found.error <= (FLOAT if found.bits == 32 else DENSE), found.layer
 
 
 def check_16(found: Compared) -> None:
