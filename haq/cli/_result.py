@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from haq.report.rows import Row, kinds_of, result_rows
+from haq.report.rows import TITLES, Row, kinds_of, result_rows
 from haq.report.sentences import score_sentences, size_sentence
 
 
@@ -37,7 +37,8 @@ def make_table(rows: Sequence[Row]) -> Table:
         before, after = [row.label], [*latency_cells(row), f"{row.size_bytes / 1000:.0f}"]
         for kind in kinds_of([row]):
             score = row.scores[kind]
-            table.add_row(*before, kind, f"{score['top1']:.4f}", f"{score['kl']:.2e}", *after)
+            numbers = f"{score['top1']:.4f}", f"{score['kl']:.2e}"
+            table.add_row(*before, TITLES[kind], *numbers, *after)
             before, after = [""], []
     return table
 

@@ -55,7 +55,7 @@ def test_the_last_line_is_the_result(
     assert "report: runs/x/report.html" in done.err
     assert "uniform 16" in done.err
     lines = [line.split() for line in done.err.splitlines()]
-    assert sum(line[:1] == ["simulated"] for line in lines) == 4
+    assert sum(line[:1] == ["fake-quantized"] for line in lines) == 4
     assert "Executed: ncnn itself ran the network" in done.err
 
 
