@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from haq.progress import Silent
 from haq.search.image_order import (
     ImageOrder,
     Rows,
@@ -45,10 +46,7 @@ class SeeImages(Protocol):
 
 
 NOTHING = Seen(np.zeros(0), np.zeros(0, np.int64))
-
-
-def say_nothing(note: str) -> None:
-    """For who does not want to hear of steps."""
+SILENT = Silent().advance
 
 
 class RacingEvaluator:
@@ -66,7 +64,7 @@ class RacingEvaluator:
         keep: int = KEEP,
         pilots: int = PILOTS,
         seed: int = 0,
-        advance: Callable[[str], None] = say_nothing,
+        advance: Callable[[str], None] = SILENT,
     ) -> None:
         """Nothing runs before the first score; `float_logits` (N, classes) are the float network's.
 

@@ -6,19 +6,19 @@ is a few percent wider or narrower may lose half a step, at 4 bits more than all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from quant.graph import Floats
 from quant.quantized import InputLevels
 from quant.recipe.levels import Sample
 
-FACTORS = sorted(torch.linspace(0.88, 1.12, 25).tolist(), key=lambda factor: abs(factor - 1.0))
+FACTORS = np.array(
+    sorted(np.linspace(0.88, 1.12, 25), key=lambda factor: abs(factor - 1.0)), np.float32
+)
 """The nearest to 1 first: of equals it is taken."""
 
 
@@ -29,19 +29,14 @@ def align(levels: InputLevels, sample: Sample) -> InputLevels:
     """
     if levels.spread is None:
         return levels
-    tried = [widen(levels, factor) for factor in FACTORS]
-    best = torch.stack([error_of(sample.values, one) for one in tried]).argmin(0).numpy()
-    spread = pick([one.spread for one in tried if one.spread is not None], best)
-    if levels.offset is None:
-        return replace(levels, spread=spread)
-    offset = pick([one.offset for one in tried if one.offset is not None], best)
-    return replace(levels, spread=spread, offset=offset)
+    lost = [error_of(sample.values, widen(levels, factor)) for factor in FACTORS]
+    return widen(levels, FACTORS[torch.stack(lost).argmin(0).numpy()])
 
 
-def widen(levels: InputLevels, factor: float) -> InputLevels:
-    """The levels with all steps wider by a factor, around the same middle where they have one."""
+def widen(levels: InputLevels, factor: Floats | np.float32) -> InputLevels:
+    """The levels with steps wider by a factor, or by one a channel (C,), around the same middle."""
     assert levels.spread is not None
-    spread = levels.spread * np.float32(factor)
+    spread: Floats = levels.spread * factor
     if levels.offset is None:
         return replace(levels, spread=spread)
     half = np.float32(levels.high / levels.scale / 2)
@@ -56,9 +51,3 @@ def error_of(values: Tensor, levels: InputLevels) -> Tensor:
     centred = values if levels.offset is None else values - torch.from_numpy(levels.offset)
     rounded = (centred / step).round_().clamp_(levels.low, levels.high).mul_(step)
     return rounded.sub_(centred).square_().mean(0)
-
-
-def pick(arrays: Sequence[Floats], which: NDArray[np.int64]) -> Floats:
-    """Of arrays (C,), the element of array `which` (C,) in every place."""
-    picked: Floats = np.stack(arrays)[which, np.arange(len(which))]
-    return picked
