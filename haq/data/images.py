@@ -49,4 +49,7 @@ class Images:
 
 def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """uint8 0..255 to float32 -1..1, the input scale of every network of the zoo."""
-    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    values = pixels.astype(np.float32)
+    values /= np.float32(127.5)
+    values -= np.float32(1)
+    return values

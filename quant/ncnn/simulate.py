@@ -1,53 +1,82 @@
 """Quantized layers as a network of ncnn's float engine: the integers are kept in float32.
 
-An input becomes levels by three layers that ncnn computes in place (Scale, Clip, UnaryOp); its
-reader then has integer weights times the scale of its sums. Nothing is compiled from policy to
+An input becomes levels when it is scaled, clipped and rounded; its reader then has integer weights
+times the scale of its sums. The layer that makes the input scales and clips its sums itself where
+it can, which leaves one pass through memory, the rounding. Nothing is compiled from policy to
 policy: a network only has to be loaded.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quant.graph import Floats, Graph, Layer, Node, Weights
-from quant.ncnn.build import INPUT_BLOB, blob_names, insert_splits, ncnn_layer
-from quant.ncnn.format import NcnnLayer, Payload, Value
+from quant.ncnn.affine import Affine, behind, input_affine, transform
+from quant.ncnn.build import blob_names, insert_splits, ncnn_layer
+from quant.ncnn.format import NcnnLayer, Payload
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 
 ROUND_TO_EVEN = 18
 """Operation of ncnn's UnaryOp."""
-HALVES_AWAY = 1 + 2**-22
-"""A factor that brings exact halves beyond, so that they are not rounded to the even neighbour.
 
-Nothing else is moved but what is as near to a half as float32 can tell.
-"""
+
+@dataclass(frozen=True)
+class Fused:
+    """What a layer does to its sums, and the blob that it makes."""
+
+    blob: str
+    affine: Affine
 
 
 def simulated_layers(graph: Graph, layers: QuantizedLayers) -> list[NcnnLayer]:
     """ncnn layers that compute `layers` in float32, for an engine without 16-bit types.
 
-    Names of layers and blobs are the graph's; NAME_levels is the quantized input of layer NAME.
+    Names of layers and blobs are the graph's. NAME_levels is the quantized input of layer NAME, and
+    NAME_clipped what is rounded to it: a layer that makes it has no other output.
     """
-    blobs = blob_names(graph)
-    found = [new for node in graph.nodes for new in simulated_node(node, blobs, layers)]
+    blobs, fused = blob_names(graph), fused_inputs(graph, layers)
+    found = [new for node in graph.nodes for new in simulated_node(node, blobs, layers, fused)]
     return insert_splits(found)
 
 
+def fused_inputs(graph: Graph, layers: QuantizedLayers) -> dict[str, Fused]:
+    """Layers that scale and clip their sums, by name: for which layer's input, and how.
+
+    Nothing else reads these sums, and one clip does for the activation, too.
+    """
+    by_name = {node.name: node for node in graph.nodes}
+    read = Counter(source for node in graph.nodes for source in node.inputs)
+    found = {}
+    for reader in graph.layers:
+        maker = by_name[by_name[reader.name].inputs[0]]
+        levels = layers[reader.name].input
+        if maker.layer is not None and levels is not None and read[maker.name] == 1:
+            affine = behind(maker.layer.activation, input_affine(reader, levels))
+            if affine is not None:
+                found[maker.name] = Fused(clipped_blob(reader), affine)
+    return found
+
+
 def simulated_node(
-    node: Node, blobs: Mapping[str, str], layers: QuantizedLayers
+    node: Node, blobs: Mapping[str, str], layers: QuantizedLayers, fused: Mapping[str, Fused]
 ) -> Iterator[NcnnLayer]:
     """One node, behind the layers that quantize its input."""
     if node.layer is None:
         yield ncnn_layer(node, blobs, None)
         return
-    quantized = layers[node.name]
-    source = node.inputs[0]
+    quantized, source = layers[node.name], node.inputs[0]
+    weights = Weights(float_weight(quantized), quantized.bias)
     if quantized.input is not None:
-        yield from quantize_input(node.layer, blobs[source], quantized.input)
+        if source not in fused:
+            yield from clip_input(node.layer, blobs[source], quantized.input)
+        yield round_input(node.layer)
         blobs = {**blobs, source: levels_blob(node.layer)}
-    yield ncnn_layer(node, blobs, Weights(float_weight(quantized), quantized.bias))
+    layer = ncnn_layer(node, blobs, weights)
+    yield fuse(layer, weights, fused[node.name]) if node.name in fused else layer
 
 
 def levels_blob(layer: Layer) -> str:
@@ -55,30 +84,43 @@ def levels_blob(layer: Layer) -> str:
     return f"{layer.name}_levels"
 
 
-def quantize_input(layer: Layer, blob: str, levels: InputLevels) -> Iterator[NcnnLayer]:
-    """Layers from a blob to its levels.
+def clipped_blob(layer: Layer) -> str:
+    """Name of the blob that is rounded to a layer's quantized input."""
+    return f"{layer.name}_clipped"
 
-    The image belongs to the caller: ncnn can compute nothing in place there, so a pool of single
-    pixels copies it.
+
+def clip_input(layer: Layer, blob: str, levels: InputLevels) -> Iterator[NcnnLayer]:
+    """Layers that scale and clip a blob; none computes in place what others may read.
+
+    A depthwise convolution of single pixels does it in one pass, but not to a vector.
     """
-    image, scaled, clipped = (f"{layer.name}_{step}" for step in ("image", "scaled", "clipped"))
-    if blob == INPUT_BLOB:
-        yield NcnnLayer("Pooling", image, (blob,), (image,), {0: 0, 1: 1, 2: 1})
-        blob = image
-    affine = Payload(*input_affine(layer, levels), tag=None)
-    bounds: dict[int, Value] = {0: float(levels.low), 1: float(levels.high)}
-    done = levels_blob(layer)
-    yield NcnnLayer("Scale", scaled, (blob,), (scaled,), {0: layer.c_in, 1: 1}, affine)
-    yield NcnnLayer("Clip", clipped, (scaled,), (clipped,), bounds)
-    yield NcnnLayer("UnaryOp", done, (clipped,), (done,), {0: ROUND_TO_EVEN})
+    affine, c_in, done = input_affine(layer, levels), layer.c_in, clipped_blob(layer)
+    factor, bias = affine.factor.astype(np.float32), affine.bias.astype(np.float32)
+    if layer.op == "linear":
+        scaled = f"{layer.name}_scaled"
+        payload = Payload(factor, bias, tag=None)
+        yield NcnnLayer("Scale", scaled, (blob,), (scaled,), {0: c_in, 1: 1}, payload)
+        yield NcnnLayer("Clip", done, (scaled,), (done,), {0: affine.low, 1: affine.high})
+        return
+    params = {0: c_in, 1: 1, 11: 1, 5: 1, 6: c_in, 7: c_in, **affine.activation}
+    yield NcnnLayer("ConvolutionDepthWise", done, (blob,), (done,), params, Payload(factor, bias))
 
 
-def input_affine(layer: Layer, levels: InputLevels) -> tuple[Floats, Floats]:
-    """Factor and bias (c_in,) of each input channel: (x - offset) * scale / spread."""
-    spread = np.ones(layer.c_in) if levels.spread is None else levels.spread.astype(np.float64)
-    factor = levels.scale * HALVES_AWAY / spread
-    offset = np.zeros(layer.c_in) if levels.offset is None else levels.offset
-    return factor.astype(np.float32), (-offset * factor).astype(np.float32)
+def round_input(layer: Layer) -> NcnnLayer:
+    """The last step to a layer's quantized input."""
+    blob, done = clipped_blob(layer), levels_blob(layer)
+    return NcnnLayer("UnaryOp", done, (blob,), (done,), {0: ROUND_TO_EVEN})
+
+
+def fuse(layer: NcnnLayer, weights: Weights, fused: Fused) -> NcnnLayer:
+    """A layer that scales and clips its sums."""
+    made = transform(weights, fused.affine)
+    return replace(
+        layer,
+        outputs=(fused.blob,),
+        params={**layer.params, **fused.affine.activation},
+        payload=Payload(made.weight.ravel(), made.bias),
+    )
 
 
 def float_weight(quantized: QuantizedLayer) -> Floats:

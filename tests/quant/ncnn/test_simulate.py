@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from quant.float_net import activate, apply_layer
 from quant.graph import Floats, Graph, Layer, Network, Node
@@ -19,6 +20,7 @@ from tests.quant.networks import KINDS, case
 NEAR_HALF = 1e-4
 """Levels that float32 may round to either side."""
 TOLERANCE = 1e-5
+Doubles = NDArray[np.float64]
 
 
 def random_layers(network: Network, seed: int) -> dict[str, QuantizedLayer]:
@@ -51,17 +53,15 @@ def random_levels(layer: Layer, rng: np.random.Generator) -> InputLevels:
     return InputLevels(scale, -high if signed else 0, high, spread, offset)
 
 
-def exact_levels(
-    x: Floats, levels: InputLevels
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def exact_levels(x: Doubles, levels: InputLevels) -> Doubles:
     """(x - offset) * scale / spread, neither rounded nor clipped."""
     channels = (-1, *[1] * (x.ndim - 1))
     offset = 0 if levels.offset is None else levels.offset.reshape(channels)
     spread = 1 if levels.spread is None else levels.spread.reshape(channels)
-    return (x.astype(np.float64) - offset) * levels.scale / spread
+    return (x - offset) * levels.scale / spread
 
 
-def check_levels(found: Floats, x: Floats, levels: InputLevels) -> None:
+def check_levels(found: Floats, x: Doubles, levels: InputLevels) -> None:
     exact = exact_levels(x, levels)
     expected = np.clip(np.sign(exact) * np.floor(np.abs(exact) + 0.5), levels.low, levels.high)
     clear = np.abs(exact % 1 - 0.5) > NEAR_HALF
@@ -70,8 +70,9 @@ def check_levels(found: Floats, x: Floats, levels: InputLevels) -> None:
     assert np.abs(found - expected).max() <= 1
 
 
-def check_sums(found: Floats, q: Floats, layer: Layer, quantized: QuantizedLayer) -> None:
-    sums = apply_layer(
+def sums(q: Floats, layer: Layer, quantized: QuantizedLayer) -> torch.Tensor:
+    """What a layer computes before its activation, in float64."""
+    y = apply_layer(
         layer,
         torch.from_numpy(q).double()[None],
         torch.from_numpy(quantized.weight).double(),
@@ -82,28 +83,38 @@ def check_sums(found: Floats, q: Floats, layer: Layer, quantized: QuantizedLayer
         scale = torch.from_numpy(quantized.weight_scale).double()
     if quantized.input is not None:
         scale = scale * quantized.input.scale
-    shape = (1, -1, *[1] * (sums.ndim - 2))
-    y = sums / scale.reshape(shape) + torch.from_numpy(quantized.bias).double().reshape(shape)
-    # Before the activation: float32 sums lose what is small beside their terms.
-    largest = float(y.abs().max())
-    expected = activate(y, layer.activation)[0].numpy()
-    assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, largest)
+    shape = (1, -1, *[1] * (y.ndim - 2))
+    return y / scale.reshape(shape) + torch.from_numpy(quantized.bias).double().reshape(shape)
 
 
 def check_network(network: Network, layers: QuantizedLayers, image: Floats) -> None:
-    """Every layer against the formulas, fed with ncnn's own input."""
+    """Every layer against the formulas, fed with ncnn's own input.
+
+    What a layer scales and clips itself is checked where it has become levels.
+    """
     graph, names = network.graph, blob_names(network.graph)
-    engine = Engine.from_memory(*dump(simulated_layers(graph, layers)))
-    wanted = [*names.values(), *(f"{n}_levels" for n, made in layers.items() if made.input)]
-    blobs = {**engine.blobs(image, wanted), names[graph.nodes[0].name]: image}
+    made = simulated_layers(graph, layers)
+    there = {blob for layer in made for blob in layer.outputs}
+    engine = Engine.from_memory(*dump(made))
+    wanted = [*names.values(), *(f"{n}_levels" for n, layer in layers.items() if layer.input)]
+    blobs = engine.blobs(image, [name for name in wanted if name in there])
+    values: dict[str, Doubles] = {graph.nodes[0].name: image.astype(np.float64)}
     for node in graph.nodes:
+        blob = names[node.name]
         if node.layer is not None:
-            made, x = layers[node.name], blobs[names[node.inputs[0]]]
-            if made.input is not None:
+            layer, x = layers[node.name], values[node.inputs[0]]
+            if layer.input is not None:
                 levels = blobs[f"{node.name}_levels"]
-                check_levels(levels, x, made.input)
-                x = levels
-            check_sums(blobs[names[node.name]], x, node.layer, made)
+                check_levels(levels, x, layer.input)
+                x = levels.astype(np.float64)
+            y = sums(x.astype(np.float32), node.layer, layer)
+            # Before the activation: float32 sums lose what is small beside their terms.
+            allowed = TOLERANCE * max(1.0, float(y.abs().max()))
+            values[node.name] = activate(y, node.layer.activation)[0].numpy()
+            if blob in blobs:
+                assert np.abs(blobs[blob] - values[node.name]).max() <= allowed
+        if blob in blobs:
+            values[node.name] = blobs[blob].astype(np.float64)
     assert np.array_equal(engine.run(image), blobs[names[graph.nodes[-1].name]])
 
 
