@@ -26,7 +26,9 @@ def test_bytes_score_as_normalised_images(device: Device) -> None:
     evaluator = torch_evaluator(SUBJECT, quantizer, "simulated", PLAIN, IMAGES, device)
     x = to_tensor(IMAGES)
     floats = run_batches(FloatNet(SUBJECT.network).logits, x)
-    np.testing.assert_allclose(evaluator.float_logits, floats, rtol=1e-4, atol=1e-4)
+    # A GPU sums in another order: 1.9e-4 of logits up to 7.7 were seen, without TF32.
+    tolerance = 1e-4 if device == "cpu" else 1e-3
+    np.testing.assert_allclose(evaluator.float_logits, floats, rtol=tolerance, atol=tolerance)
     policy = uniform(NAMES, 4, 8)
     net = FakeQuantNet(SUBJECT.network.graph, quantizer, PLAIN)
     expected = run_batches(lambda batch: net.logits(batch, policy), x)
