@@ -11,13 +11,23 @@ from numpy.typing import NDArray
 from env.actions import Choices
 from quant.graph import Floats, Graph, Layer
 
-SIZE = 10
+OF_STEPS = 2
+"""Numbers that change from step to step."""
 
 
-def layer_features(graph: Graph) -> Floats:
-    """The eight numbers of each layer, min-max normalised by column, float32 (layers, 8)."""
+def size(features: Floats) -> int:
+    """Numbers of an observation."""
+    return int(features.shape[1]) + OF_STEPS
+
+
+def layer_features(graph: Graph, more: Floats | None = None) -> Floats:
+    """The eight numbers of each layer, min-max normalised by column, float32 (layers, 8 + k).
+
+    `more` (layers, k) is put behind them as it is.
+    """
     rows = [raw_features(layer, index) for index, layer in enumerate(graph.layers)]
-    return normalise(np.array(rows, dtype=np.float64))
+    own = normalise(np.array(rows, dtype=np.float64))
+    return own if more is None else np.hstack([own, more.astype(np.float32)])
 
 
 def raw_features(layer: Layer, index: int) -> tuple[float, ...]:
@@ -39,7 +49,7 @@ def normalise(columns: NDArray[np.float64]) -> Floats:
 
 
 def observe(features: Floats, choices: Choices, widths: Sequence[int]) -> Floats:
-    """Observation after the first `len(widths)` steps of an episode, float32 (10,).
+    """Observation after the first `len(widths)` steps of an episode, float32 (8 + k + 2,).
 
     `widths` are the bits chosen so far. Before the first step the last action counts as 1; after
     the last one the layer and the flag remain those of the last step.
@@ -51,5 +61,5 @@ def observe(features: Floats, choices: Choices, widths: Sequence[int]) -> Floats
 
 
 def observe_episode(features: Floats, choices: Choices, widths: Sequence[int]) -> Floats:
-    """All observations of an episode with these bits, float32 (steps + 1, 10)."""
+    """All observations of an episode with these bits, float32 (steps + 1, ...)."""
     return np.stack([observe(features, choices, widths[:n]) for n in range(len(widths) + 1)])

@@ -11,10 +11,12 @@ from gymnasium import spaces
 
 from env.actions import Choices, to_bits
 from env.budget import CostModel, Harm, walk
-from env.observation import SIZE, layer_features, observe
+from env.observation import layer_features, observe, size
 from quant.errors import PolicyError
 from quant.graph import Floats, Graph
 from quant.policy import Policy
+
+Walk = Callable[[Policy, Choices, CostModel, float, Harm | None], Policy]
 
 
 class PrecisionEnv(gym.Env[Floats, Floats]):
@@ -30,8 +32,9 @@ class PrecisionEnv(gym.Env[Floats, Floats]):
     round(n * a - 0.5), clipped to 0..n-1.
 
     ## Observation space
-    `Box(0, 1, (10,), float32)`. Elements 0 to 7 are min-max normalised over the layers; one that is
-    the same in all layers is 0.
+    `Box(0, 1, (10 + k,), float32)`. Elements 0 to 7 are min-max normalised over the layers; one
+    that is the same in all layers is 0. The k numbers of `more`, none in HAQ, come before the last
+    two.
 
     | element | meaning |
     |---|---|
@@ -67,8 +70,13 @@ class PrecisionEnv(gym.Env[Floats, Floats]):
         budget: float | None,
         reward: Callable[[Policy], float],
         harm: Harm | None = None,
+        more: Floats | None = None,
+        fit: Walk = walk,
     ) -> None:
         """`budget` is in the unit of `model`; None leaves every policy as it was chosen.
+
+        `more` (layers, k), in [0, 1], is what else the agent sees of each layer; `fit` is the walk
+        into the budget.
 
         `model`, `budget` and `harm` may be replaced at any time: the next walk uses the new ones.
         Raises PolicyError where the choices are not for the layers of the graph.
@@ -76,13 +84,14 @@ class PrecisionEnv(gym.Env[Floats, Floats]):
         if choices.names != graph.layer_names:
             raise PolicyError("the choices must name the layers of the network in their order")
         self.action_space = spaces.Box(0, 1, (1,), np.float32)
-        self.observation_space = spaces.Box(0, 1, (SIZE,), np.float32)
-        self.features = layer_features(graph)
+        self.features = layer_features(graph, more)
+        self.observation_space = spaces.Box(0, 1, (size(self.features),), np.float32)
         self.choices = choices
         self.model = model
         self.budget = budget
         self.reward = reward
         self.harm = harm
+        self.fit = fit
         self._widths: list[int] = []
 
     def reset(
@@ -110,4 +119,4 @@ class PrecisionEnv(gym.Env[Floats, Floats]):
     def _fit(self, policy: Policy) -> Policy:
         if self.budget is None:
             return policy
-        return walk(policy, self.choices, self.model, self.budget, self.harm)
+        return self.fit(policy, self.choices, self.model, self.budget, self.harm)

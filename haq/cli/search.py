@@ -39,6 +39,28 @@ if TYPE_CHECKING:
     from haq.store import RunFolder
 
 
+class Agent(str, Enum):
+    """Who proposes policies."""
+
+    ddpg = "ddpg"
+    haq = "haq"
+    td3 = "td3"
+    sac = "sac"
+    uniform = "uniform"
+    random = "random"
+    greedy = "greedy"
+    ilp = "ilp"
+    nsga2 = "nsga2"
+
+
+class Start(str, Enum):
+    """What the first policy is made by."""
+
+    ilp = "ilp"
+    walk = "walk"
+    cold = "cold"
+
+
 class Reward(str, Enum):
     """What an episode earns."""
 
@@ -68,9 +90,26 @@ def search(
     quantizer: QuantizerOption = QuantizerName.best,
     episodes: Annotated[int, typer.Option(min=1, help="Policies to try.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal searches.")] = 0,
+    agent: Annotated[
+        Agent,
+        typer.Option(
+            help="Who proposes: ddpg (ours), haq (as published), td3, sac, uniform, random, "
+            "greedy, ilp (integer program) or nsga2 (needs optuna)."
+        ),
+    ] = Agent.ddpg,
+    start: Annotated[
+        Start | None,
+        typer.Option(
+            help="The first policy: ilp, walk (into the budget from the widest bits), or cold for "
+            "none [default: ilp for ddpg, td3 and sac, else cold]."
+        ),
+    ] = None,
     reward: Annotated[
-        Reward, typer.Option(help="kl: minus the divergence from float; top1: as in HAQ.")
-    ] = Reward.kl,
+        Reward | None,
+        typer.Option(
+            help="kl: minus the divergence from float; top1: as in HAQ [default: kl, for haq top1]."
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     cores: CoresOption = None,
     board: BoardsOption = None,
@@ -109,7 +148,9 @@ def search(
         bits=widths,
         episodes=episodes,
         seed=seed,
-        reward=reward.value,
+        reward=reward.value if reward else None,
+        agent=agent.value,
+        start=start.value if start else None,
         threads=threads,
         cores=parse_cores(cores),
         quantizer=quantizer.value,

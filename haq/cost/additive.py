@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from env.actions import Choices
@@ -25,7 +26,7 @@ class AdditiveCost:
 
     def cost(self, policy: Policy) -> float:
         """Cost of a policy."""
-        return sum(self.price(layer, policy[name]) for name, layer in self.layers.items())
+        return sum(self._price(name, policy[name]) for name in self.layers)
 
     def least(self) -> Policy:
         """The cheapest alternative of every layer."""
@@ -33,12 +34,22 @@ class AdditiveCost:
 
     def deltas(self, policy: Policy, layer: str, alternatives: Sequence[Bits]) -> list[float]:
         """Change of cost by switching one layer to each of the alternatives."""
-        geometry = self.layers[layer]
-        now = self.price(geometry, policy[layer])
-        return [self.price(geometry, bits) - now for bits in alternatives]
+        now = self._price(layer, policy[layer])
+        return [self._price(layer, bits) - now for bits in alternatives]
 
     def _cheapest(self, layer: Layer) -> Bits:
         return min(self.choices.alternatives(layer.name), key=lambda bits: self.price(layer, bits))
+
+    def _price(self, name: str, bits: Bits) -> float:
+        known = self._prices[name]
+        if bits not in known:
+            known[bits] = self.price(self.layers[name], bits)
+        return known[bits]
+
+    @cached_property
+    def _prices(self) -> dict[str, dict[Bits, float]]:
+        """Prices by layer, as they are asked for: a walk asks for each many times."""
+        return {name: {} for name in self.layers}
 
 
 def layer_bytes(layer: Layer, bits: Bits) -> float:

@@ -64,8 +64,8 @@ class LatencyCost:
         self.choices = choices
         self._prior = prior
         self._index = {term: i for i, term in enumerate(prior.terms)}
-        self._pairs = sorted({(t[0], t[1]) for t in prior.terms if len(t) == 4})
-        self._neighbours = neighbours(self._pairs)
+        self.pairs = sorted({(t[0], t[1]) for t in prior.terms if len(t) == 4})
+        self._neighbours = neighbours(self.pairs)
         self._effects = prior.effects.copy()
         self._rows: list[Vector] = []
         self._ratios: list[float] = []
@@ -87,7 +87,7 @@ class LatencyCost:
         """
         best: dict[str, dict[int, float]] = {}
         chosen: dict[tuple[str, str, int], int] = {}
-        children = {a: [c for p, c in self._pairs if p == a] for a in self.choices.names}
+        children = {a: [c for p, c in self.pairs if p == a] for a in self.choices.names}
         for name in reversed(self.choices.names):
             best[name] = {}
             for bits in self.choices.weight[name]:
@@ -120,7 +120,7 @@ class LatencyCost:
     def _active(self, policy: Policy) -> list[int]:
         layer_terms: Iterable[Term] = ((n, policy[n].weight) for n in self.choices.names)
         pair_terms: Iterable[Term] = (
-            (a, b, policy[a].weight, policy[b].weight) for a, b in self._pairs
+            (a, b, policy[a].weight, policy[b].weight) for a, b in self.pairs
         )
         wanted = (*layer_terms, *pair_terms)
         return [self._index[term] for term in wanted if term in self._index]

@@ -16,6 +16,14 @@ Measure = Callable[[list[Policy]], Sequence[Latency | None]]
 
 
 @dataclass(frozen=True)
+class Start:
+    """The policy to begin with, and who made it."""
+
+    origin: str
+    policy: Policy
+
+
+@dataclass(frozen=True)
 class Outcome:
     """An episode: its number from 1, who proposed the policy, what it scored, cost and earned."""
 
@@ -36,23 +44,28 @@ def run_episodes(
     measure: Measure,
     episodes: int,
     batch: int,
-    seeds: list[Policy],
+    start: Start | None,
+    agent: str,
 ) -> Iterator[Outcome]:
-    """Yield the outcomes of `episodes` episodes, after those of the `seeds`, which count too.
+    """Yield the outcomes of `episodes` episodes, fewer where the searcher has no more to propose.
 
-    `batch` episodes are asked for at a time, so that the board can measure them interleaved;
-    `cost` is what the model predicts when the policy is proposed.
+    The first one is the `start`, if there is any, and counts too. `batch` episodes are asked for
+    at a time, so that the board can measure them interleaved; `cost` is what the model predicts
+    when the policy is proposed; `agent` is the origin of what the searcher proposes.
     """
     done = 0
     while done < episodes:
-        origin = "walk" if done == 0 and seeds else "ddpg"
-        room = min(batch, episodes - done)
-        policies = seeds[:room] if origin == "walk" else searcher.ask(room)
+        first = start if done == 0 else None
+        origin = first.origin if first else agent
+        policies = [first.policy] if first else searcher.ask(min(batch, episodes - done))
+        if not policies:
+            return
         costs = [cost(policy) for policy in policies]
         scores = evaluator.score(policies)
         latencies = measure(policies)
         rewards = [reward(score) for score in scores]
-        searcher.tell([Trial(p, r) for p, r in zip(policies, rewards, strict=True)])
+        told = zip(policies, rewards, scores, strict=True)
+        searcher.tell([Trial(p, r, {"kl": score.kl}) for p, r, score in told])
         rows = zip(policies, scores, costs, rewards, latencies, strict=True)
         for policy, score, predicted, earned, latency in rows:
             done += 1

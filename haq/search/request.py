@@ -11,12 +11,15 @@ from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
 from haq.cost import Budget, parse_budget
 from haq.quantizers import QuantizerName
+from haq.search.names import AgentName, StartName
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
 from quant.errors import BudgetError, PolicyError
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS
 
+OURS: tuple[AgentName, ...] = ("ddpg", "td3", "sac")
+"""Agents that do not plan and are free to begin with a plan."""
 SHARED = frozenset({*SHARED_BITS, FLOAT_BITS})
 
 
@@ -35,11 +38,23 @@ class SearchRequest:
     bits: tuple[int, ...]
     episodes: int
     seed: int
-    reward: RewardKind
+    reward: RewardKind | None
     threads: int = 1
     cores: Cores = None
     quantizer: QuantizerName = "best"
     equalize: bool = False
+    agent: AgentName = "ddpg"
+    start: StartName | None = None
+
+    @property
+    def begins_with(self) -> StartName:
+        """What the first policy is made by: an integer program unless the agent plans itself."""
+        return self.start or ("ilp" if self.agent in OURS else "cold")
+
+    @property
+    def earns(self) -> RewardKind:
+        """The reward: HAQ's own for its agent, the divergence for all others."""
+        return self.reward or ("top1" if self.agent == "haq" else "kl")
 
     @property
     def timing(self) -> dict[str, Any]:

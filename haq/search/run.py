@@ -71,7 +71,7 @@ def search_subject(
     )
     rated = {"best": best, **uniforms, **near}
     given = request.budget is not None
-    more = details(target, given, winner, outcomes, rated, device)
+    more = details(target, given, winner, outcomes, rated, device, request.agent)
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary

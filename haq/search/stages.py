@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from env.budget import Harm, walk
+from env.budget import Harm
 from haq import export
 from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
@@ -20,7 +20,7 @@ from haq.prepare import (
 )
 from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
-from haq.search.ddpg import DdpgConstants, DdpgSearcher
+from haq.search._base import Limit, Problem
 from haq.search.equal_size import uniforms_near
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
@@ -31,6 +31,8 @@ from haq.search.rated import Rated
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
 from haq.search.reward import Reward, make_reward
+from haq.search.searchers.agents import make_searcher
+from haq.search.searchers.planned import make_start
 from haq.search.summary import trial_record
 from haq.search.target import (
     Target,
@@ -112,14 +114,12 @@ class Stages:
     def run(self, target: Target) -> list[Outcome]:
         """Probe the layers, then run all episodes."""
         harm = self._probe()
-        widest = {name: self.choices.alternatives(name)[-1] for name in self.choices.names}
-        start = walk(Policy(widest), self.choices, target.model, target.bound, harm)
         typical = typical_kl(
             self.choices, target.model, target.bound, harm, np.random.default_rng(self.request.seed)
         )
-        reward = make_reward(self.request.reward, self.race.float_top1, typical)
+        reward = make_reward(self.request.earns, self.race.float_top1, typical)
         self.progress.start("search", self.request.episodes)
-        return self._episodes(target, harm, start, reward)
+        return self._episodes(target, self._problem(target, harm), reward)
 
     def rank(
         self, target: Target, outcomes: Sequence[Outcome]
@@ -267,15 +267,11 @@ class Stages:
     def _episodes(
         self,
         target: Target,
-        harm: Harm,
-        start: Policy,
+        problem: Problem,
         reward: Reward,
     ) -> list[Outcome]:
-        episodes, seed = self.request.episodes, self.request.seed
-        constants = DdpgConstants(warmup=min(DdpgConstants.warmup, episodes // 4))
-        searcher = DdpgSearcher(
-            self.graph, self.choices, target.model, target.bound, harm, constants, seed
-        )
+        episodes, agent = self.request.episodes, self.request.agent
+        searcher = make_searcher(agent, problem, episodes)
         written = Journal(self.folder.trials)
         outcomes = []
         for outcome in run_episodes(
@@ -286,12 +282,19 @@ class Stages:
             lambda policies: self._measure(target, policies),
             episodes,
             BATCH,
-            [start],
+            make_start(self.request.begins_with, problem),
+            agent,
         ):
             if outcome.episode > len(written.records):
                 written.append(trial_record(outcome))
             outcomes.append(outcome)
         return outcomes
+
+    def _problem(self, target: Target, harm: Harm) -> Problem:
+        model, bound = target.model, target.bound
+        pairs = target.latency.pairs if target.latency else ()
+        limits = (Limit(model, bound, pairs),)
+        return Problem(self.graph, self.choices, model, bound, harm, limits, self.request.seed)
 
     def _measure(self, target: Target, policies: list[Policy]) -> Sequence[Latency | None]:
         if target.latency is None:

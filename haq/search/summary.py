@@ -41,6 +41,7 @@ def details(
     outcomes: Iterable[Outcome],
     rated: Mapping[str, Rated],
     device: Device,
+    agent: str,
 ) -> dict[str, Any]:
     """What the report shows beyond the summary; `rated` holds `best` and the uniform policies."""
     return {
@@ -52,7 +53,8 @@ def details(
         },
         "origin": winner.outcome.origin,
         "episode": winner.outcome.episode,
-        "agents_best_kl": agents_best_kl(outcomes, target),
+        "agent": agent,
+        "agents_best_kl": agents_best_kl(outcomes, target, agent),
         "agreement": {name: one.score.agreement for name, one in rated.items()},
         "scores": {name: scores_json(one) for name, one in rated.items()},
         "images": rated["best"].score.images,
@@ -66,13 +68,13 @@ def scores_json(rated: Rated) -> dict[str, Any]:
     return {kind: asdict(score) for kind, score in rated.scores.items()}
 
 
-def agents_best_kl(outcomes: Iterable[Outcome], target: Target) -> float | None:
+def agents_best_kl(outcomes: Iterable[Outcome], target: Target, agent: str) -> float | None:
     """Least KL on all validation images of what the agent proposed within the bound.
 
     Estimates of a race are left out: at most one of the two that surely beat them was not the
     agent's.
     """
-    within = [o.score for o in outcomes if o.origin == "ddpg" and o.cost <= target.bound]
+    within = [o.score for o in outcomes if o.origin == agent and o.cost <= target.bound]
     images = max((score.images for score in within), default=0)
     return min((score.kl for score in within if score.images == images), default=None)
 

@@ -226,7 +226,8 @@ def search(net: SeeImages, float_logits: Floats, labels: Rows, path: Path) -> li
     evaluator = RacingEvaluator(see, float_logits, labels, keep=3)
     reward = make_reward("kl", evaluator.float_top1, 1.0)
     outcomes = run_episodes(
-        Shuffled(), evaluator, reward, lambda _: 0.5, lambda some: [None] * len(some), 40, 8, []
+        *(Shuffled(), evaluator, reward, lambda _: 0.5, lambda some: [None] * len(some)),
+        *(40, 8, None, "ddpg"),
     )
     return completed(list(outcomes), evaluator.complete)
 

@@ -16,11 +16,11 @@ from haq.data import load_splits
 from haq.evaluators import PolicyEvaluator, make_evaluator
 from haq.progress import Silent
 from haq.search._base import Trial
-from haq.search.ddpg import DdpgSearcher
 from haq.search.final import FINALISTS
 from haq.search.racing import PILOTS
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject, run_search
+from haq.search.searchers.ddpg import DdpgSearcher
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
@@ -137,7 +137,7 @@ def test_every_trial_is_what_the_board_and_the_bits_allow(
         assert trial["latency_ratio"] == board.latency(policy).ratio
         assert trial["cost"] <= 0.9 + 1e-12
         assert trial["images"] == 10
-    assert trials(path)[0]["origin"] == "walk"
+    assert trials(path)[0]["origin"] == "ilp"
     assert {trial["origin"] for trial in trials(path)[1:]} == {"ddpg"}
 
 
@@ -532,7 +532,7 @@ def test_other_images_behind_the_same_path_do_not_continue_a_run(
     request_: SearchRequest, tmp_path: Path
 ) -> None:
     images = tmp_path / "images"
-    request = replace(request_, data=str(write_images(images, cropped("test", 20))), episodes=1)
+    request = replace(request_, data=str(write_images(images, cropped("test", 20))), episodes=4)
     search(request, tmp_path / "run")
     before, board = content(tmp_path / "run"), SimulatedBoard()
     shutil.rmtree(images)

@@ -50,7 +50,7 @@ def test_keys_and_numbers_of_the_summary() -> None:
 def test_details_are_json_and_leave_out_what_was_not_measured() -> None:
     both = {"best": rated(None), "8": rated(latency(1.0))}
     device = SimulatedBoard().describe()
-    found = details(TARGET, True, Winner(OUTCOME, None), [OUTCOME], both, device)
+    found = details(TARGET, True, Winner(OUTCOME, None), [OUTCOME], both, device, "ddpg")
     assert found["budget"] == {
         **{"kind": "size", "ratio": 0.5, "float_cost": 1000.0},
         "given": True,
@@ -73,10 +73,10 @@ def test_the_agents_best_is_its_own_and_within_the_bound() -> None:
         replace(OUTCOME, score=replace(SCORE, kl=0.004)),
         replace(OUTCOME, score=replace(SCORE, kl=0.003)),
     ]
-    assert agents_best_kl(outcomes, TARGET) == 0.003
-    assert agents_best_kl(outcomes[:2], TARGET) is None
+    assert agents_best_kl(outcomes, TARGET, "ddpg") == 0.003
+    assert agents_best_kl(outcomes[:2], TARGET, "ddpg") is None
     estimate = replace(OUTCOME, score=replace(SCORE, kl=0.001, images=60))
-    assert agents_best_kl([*outcomes, estimate], TARGET) == 0.003
+    assert agents_best_kl([*outcomes, estimate], TARGET, "ddpg") == 0.003
 
 
 def test_a_trial_is_one_flat_record() -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from env.actions import Choices, free_choices, tied_choices, to_bits
 from env.budget import Harm
 from haq.search._base import Searcher, Trial
-from haq.search.ddpg import BaselineReplay, DdpgConstants, DdpgSearcher, noise, truncated_normal
+from haq.search.searchers.ddpg import (
+    BaselineReplay,
+    DdpgConstants,
+    DdpgSearcher,
+    TwoRateDdpg,
+    noise,
+    truncated_normal,
+)
 from quant.errors import PolicyError
 from quant.graph import Floats
 from quant.policy import Policy, uniform
@@ -156,6 +163,7 @@ def test_actor_and_critic_keep_their_own_rates() -> None:
     searcher = make_searcher(TIED, constants=DdpgConstants(warmup=0))
     search(searcher, quantization_noise(TIED, SENSITIVITY), 1)
     agent = searcher._agent
+    assert isinstance(agent, TwoRateDdpg) and isinstance(agent.actor.mu, torch.nn.Sequential)
     rates = [o.param_groups[0]["lr"] for o in (agent.actor.optimizer, agent.critic.optimizer)]
     assert rates == [1e-4, 1e-3]
     assert agent.actor.optimizer.param_groups[0]["betas"] == (0.9, 0.999)

@@ -1,25 +1,27 @@
-"""HAQ's searcher: DDPG on the precision environment (Wang et al. 2019, section 3.5)."""
+"""DDPG on the precision environment (Wang et al. 2019, section 3.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from stable_baselines3 import DDPG
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecNormalize
 
 from env.actions import Choices
-from env.budget import CostModel, Harm
+from env.budget import CostModel, Harm, walk
 from env.observation import observe_episode
-from env.precision_env import PrecisionEnv
+from env.precision_env import PrecisionEnv, Walk
 from haq.search._base import Trial
 from quant.graph import Floats, Graph
 from quant.policy import Policy
@@ -50,15 +52,16 @@ class DdpgConstants:
     baseline_rate: float = 0.5
 
 
+MakeAgent = Callable[[PrecisionEnv, DdpgConstants, np.random.Generator, int], OffPolicyAlgorithm]
 HAQ = DdpgConstants()
 
 
 class DdpgSearcher:
     """Proposes policies by stepping the environment with a noisy actor; one trial is one episode.
 
-    The searches of equal seeds are equal, and the global random generators are left alone, except
-    that torch's advances by draws that have no effect. Replace `env.model`, `env.budget` or
-    `env.harm` and the next `ask` uses the new ones. Rewards should be of the order of 1.
+    The searches of equal seeds are equal, and the global random generators are left alone. Replace
+    `env.model`, `env.budget` or `env.harm` and the next `ask` uses the new ones. Rewards should be
+    of the order of 1.
     """
 
     def __init__(
@@ -70,12 +73,21 @@ class DdpgSearcher:
         harm: Harm | None = None,
         constants: DdpgConstants = HAQ,
         seed: int = 0,
+        more: Floats | None = None,
+        fit: Walk = walk,
+        make: MakeAgent | None = None,
     ) -> None:
-        """`budget` is in the unit of `model`; None sets none. Raises PolicyError."""
-        self.env = PrecisionEnv(graph, choices, model, budget, reward=reward_by_tell, harm=harm)
+        """`budget` is in the unit of `model`; None sets none; `more` and `fit` as `PrecisionEnv`.
+
+        `make` makes another agent than HAQ's. Raises PolicyError.
+        """
+        self.env = PrecisionEnv(
+            graph, choices, model, budget, reward=reward_by_tell, harm=harm, more=more, fit=fit
+        )
         self.constants = constants
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
-        self._agent = make_agent(self.env, constants, self._rng, seed)
+        self._agent = (make or make_agent)(self.env, constants, self._rng, seed)
         self._asked = 0
         self._told = 0
 
@@ -92,7 +104,7 @@ class DdpgSearcher:
             self._store(trial)
             self._told += 1
             if self._told > self.constants.warmup:
-                with one_thread():
+                with one_thread(), seeded(self._seed + self._told):
                     self._agent.train(len(self.env.choices.steps), self.constants.batch)
 
     def _episode(self) -> Policy:
@@ -197,28 +209,52 @@ def make_agent(
     env: PrecisionEnv, constants: DdpgConstants, rng: np.random.Generator, seed: int
 ) -> TwoRateDdpg:
     """The untrained agent; its initial weights follow from `seed`, its batches from `rng`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         agent = TwoRateDdpg(
             "MlpPolicy",
             env,
             actor_rate=constants.actor_rate,
             critic_rate=constants.critic_rate,
-            buffer_size=constants.replay * len(env.choices.names),
-            batch_size=constants.batch,
-            tau=constants.tau,
-            gamma=constants.gamma,
-            replay_buffer_class=BaselineReplay,
-            replay_buffer_kwargs={
-                "rng": rng,
-                "baseline_rate": constants.baseline_rate,
-                "handle_timeout_termination": False,
-            },
-            policy_kwargs={
-                "net_arch": list(constants.hidden),
-                "optimizer_kwargs": {"betas": constants.betas},
-            },
-            device="cpu",
+            **shared_arguments(env, constants, rng),
         )
+    return quiet(agent)
+
+
+def shared_arguments(
+    env: PrecisionEnv, constants: DdpgConstants, rng: np.random.Generator
+) -> dict[str, Any]:
+    """What every off-policy agent of stable-baselines3 takes."""
+    return {
+        "buffer_size": constants.replay * len(env.choices.names),
+        "batch_size": constants.batch,
+        "tau": constants.tau,
+        "gamma": constants.gamma,
+        "replay_buffer_class": BaselineReplay,
+        "replay_buffer_kwargs": {
+            "rng": rng,
+            "baseline_rate": constants.baseline_rate,
+            "handle_timeout_termination": False,
+        },
+        "policy_kwargs": {
+            "net_arch": list(constants.hidden),
+            "optimizer_kwargs": {"betas": constants.betas},
+        },
+        "device": "cpu",
+    }
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's generator at a seed, and as it was afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+AnyAgent = TypeVar("AnyAgent", bound=OffPolicyAlgorithm)
+
+
+def quiet(agent: AnyAgent) -> AnyAgent:
+    """The agent, logging nothing."""
     agent.set_logger(Logger(folder=None, output_formats=[]))
     return agent

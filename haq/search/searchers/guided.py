@@ -1,0 +1,85 @@
+"""Ours: an agent whose episodes are screened by what the trials have taught of every layer's harm.
+
+Between two scores there is time for many looks at a belief about the KL (`learned_harm`). What is
+proposed is the best of some candidates under one belief drawn from all that may be true (Thompson
+sampling), so that doubtful policies get their chance: the agent's episodes, changes of the best
+trials, and the budget walk by the belief itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from env.budget import walk
+from haq.search._base import Problem, Searcher, Trial
+from haq.search.searchers.learned_harm import Belief, LearnedHarm
+from haq.search.searchers.planned import walk_from_widest
+from quant.policy import Policy
+
+EPISODES = 2
+"""The agent's candidates for each proposal."""
+CHANGES = 6
+"""Candidates for each proposal that are changes of the best trials."""
+PARENTS = 6
+MOST_CHANGED = 4
+"""Layers that a change gives other bits, before the walk."""
+
+
+class GuidedSearcher:
+    """Screens what an agent proposes; the agent learns from every trial all the same."""
+
+    def __init__(self, agent: Searcher, problem: Problem) -> None:
+        self._agent, self._problem = agent, problem
+        self._learned = LearnedHarm(problem.choices, problem.harm)
+        self._rng = np.random.default_rng([problem.seed, 1])
+        self._best: dict[str, tuple[float, Policy]] = {}
+
+    def ask(self, n: int) -> list[Policy]:
+        """n policies that were not tried. Raises BudgetError if the budget cannot be met."""
+        found: dict[str, Policy] = {}
+        for _ in range(n):
+            belief = self._learned.draw(self._rng)
+            agents = self._agent.ask(EPISODES)
+            candidates = [
+                *agents,
+                *self._changes(belief),
+                walk_from_widest(self._problem, belief.harm),
+            ]
+            new = [c for c in candidates if c.key() not in self._best and c.key() not in found]
+            policy = best_of(new or agents, belief)
+            found[policy.key()] = policy
+        return list(found.values())
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Teach the belief and the agent; trials without a "kl" in their score count by reward."""
+        for trial in trials:
+            kl = trial.score.get("kl", -trial.reward)
+            self._learned.observe(trial.policy, kl)
+            self._best[trial.policy.key()] = (kl, trial.policy)
+        self._agent.tell(trials)
+
+    def _changes(self, belief: Belief) -> Iterator[Policy]:
+        kept = [entry for entry in self._best.values() if self._fits(entry[1])]
+        parents = sorted(kept, key=lambda entry: entry[0])[:PARENTS]
+        for _ in range(CHANGES if parents else 0):
+            _, parent = parents[int(self._rng.integers(len(parents)))]
+            yield self._change(parent, belief)
+
+    def _fits(self, policy: Policy) -> bool:
+        return self._problem.model.cost(policy) <= self._problem.bound
+
+    def _change(self, policy: Policy, belief: Belief) -> Policy:
+        """Other bits for some layers, then a walk by the belief into the budget."""
+        given = self._problem
+        count = int(self._rng.integers(1, MOST_CHANGED + 1))
+        for name in self._rng.choice(given.choices.names, count).tolist():
+            options = given.choices.alternatives(name)
+            policy = policy.replace(name, options[int(self._rng.integers(len(options)))])
+        return walk(policy, given.choices, given.model, given.bound, belief.harm)
+
+
+def best_of(policies: Sequence[Policy], belief: Belief) -> Policy:
+    """The least KL by a belief."""
+    return policies[int(belief.log_kl(policies).argmin())]

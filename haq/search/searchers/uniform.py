@@ -1,0 +1,51 @@
+"""The same bits everywhere, as far as the choices allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from env.actions import Choices
+from haq.search._base import Problem, Trial
+from quant.errors import BudgetError
+from quant.policy import Bits, Policy
+
+
+class UniformSearcher:
+    """Proposes all uniform policies within the bound, least harm first."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Raises BudgetError where none of them keeps the bound."""
+        self._left = [
+            policy
+            for policy in uniforms(problem.choices)
+            if problem.model.cost(policy) <= problem.bound
+        ]
+        if not self._left:
+            raise BudgetError("no uniform policy keeps the budget: choose another --agent")
+        self._left.sort(key=lambda p: sum(problem.harm[n][b] for n, b in p.layers.items()))
+
+    def ask(self, n: int) -> list[Policy]:
+        """The next ones."""
+        found, self._left = self._left[:n], self._left[n:]
+        return found
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """There is nothing to learn."""
+
+
+def uniforms(choices: Choices) -> list[Policy]:
+    """One policy for each pair of bits; layers that do not have it take the nearest they have."""
+    pairs = dict.fromkeys(b for name in choices.names for b in choices.alternatives(name))
+    made = [
+        Policy({name: nearest(bits, choices.alternatives(name)) for name in choices.names})
+        for bits in pairs
+    ]
+    return list({policy.key(): policy for policy in made}.values())
+
+
+def nearest(bits: Bits, options: Sequence[Bits]) -> Bits:
+    """The option with the least difference in bits."""
+    return min(
+        options,
+        key=lambda o: abs(o.weight - bits.weight) + abs(o.activation - bits.activation),
+    )
