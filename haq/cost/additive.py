@@ -1,16 +1,14 @@
-"""Costs that are a sum over the layers: bytes of the weights, bit operations."""
+"""Costs that are a sum over the layers, such as bytes of the weights and bit operations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from env.actions import Choices
 from quant.graph import Graph, Layer
 from quant.policy import Bits, Policy
 
-Unit = Literal["bytes", "bit operations"]
 FLOAT_BYTES = 4
 
 
@@ -20,7 +18,7 @@ class AdditiveCost:
 
     layers: Mapping[str, Layer]
     choices: Choices
-    unit: Unit
+    unit: str
     price: Callable[[Layer, Bits], float]
 
     def cost(self, policy: Policy) -> float:
