@@ -12,7 +12,9 @@ from env.budget import Harm, walk
 from haq import export
 from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
-from haq.cost import codebook_cost, size_cost
+from haq.cost import Budget, codebook_cost, energy_cost, read_energy, size_cost
+from haq.cost.relative import relative
+from haq.cost.table import make_latency_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
 from haq.prepare import (
@@ -35,9 +37,10 @@ from haq.search.summary import trial_record
 from haq.search.target import (
     Target,
     additive_target,
+    exact_target,
+    joined,
     latency_target,
     load_or_measure_profile,
-    make_latency_cost,
     observe,
 )
 from haq.shared_export import check_shared, export_shared
@@ -98,10 +101,28 @@ class Stages:
 
     def find_target(self) -> Target:
         """Cost model and bound. Raises BudgetError if the bound cannot be met."""
-        budget = self.request.budget
-        if budget is not None and budget.kind != "latency":
+        budgets = self.request.budget
+        if budgets is None:
+            return self._measured_target(None)
+        # What needs no measuring first: it may fail.
+        ordered = sorted(budgets, key=lambda budget: budget.kind == "latency")
+        return joined([self._target(budget) for budget in ordered], self.choices)
+
+    def _target(self, budget: Budget) -> Target:
+        table = self.request.table
+        if budget.kind == "energy":
+            prices = self.request.energy or read_energy()
+            model = energy_cost(self.graph, self.choices, prices)
+            costs = relative(model, self.choices.names, prices.reference)
+            return exact_target("energy", budget, costs)
+        if budget.kind != "latency":
             size = codebook_cost if self.sharing else size_cost
             return additive_target(budget, self.graph, self.choices, size)
+        if table is not None:
+            return exact_target("table", budget, table.relative(self.graph, self.choices))
+        return self._measured_target(budget)
+
+    def _measured_target(self, budget: Budget | None) -> Target:
         names = self.choices.names
         profile = load_or_measure_profile(
             self.board, names, self.folder, self.progress, **self.request.timing
@@ -289,7 +310,7 @@ class Stages:
             [start],
         ):
             if outcome.episode > len(written.records):
-                written.append(trial_record(outcome))
+                written.append(trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         return outcomes
 
