@@ -10,12 +10,12 @@ from torch import Tensor
 
 from haq.board import AnyBoard
 from haq.data import Images, normalise
-from haq.zoo import NetConfig, load
+from haq.zoo import NetConfig, build, load
 from haq.zoo.mobilenet_v2 import Padding
 from quant.calibrate import Ranges, calibrate
 from quant.equalize import equalize
 from quant.errors import DataError
-from quant.graph import Network
+from quant.graph import Graph, Network
 from quant.naive import Arithmetic, NaiveQuantizer
 from quant.ncnn.build import float_layers
 from quant.observers import Method
@@ -63,6 +63,17 @@ def load_network(
     """Load and trace a network. Raises ModelError."""
     module, config = load(model, weights, input_size, padding)
     return config, trace(module, (config.channels, input_size, input_size))
+
+
+def load_graph(model: str, weights: Path | None, input_size: int, padding: Padding) -> Graph:
+    """The graph alone, of the packaged network's shape unless weights are named.
+
+    Raises ModelError.
+    """
+    if weights is not None:
+        return load_network(model, weights, input_size, padding)[1].graph
+    config = NetConfig(model, input_size, padding=padding)
+    return trace(build(config), (config.channels, input_size, input_size)).graph
 
 
 def make_subject(

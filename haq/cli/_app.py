@@ -5,6 +5,7 @@ import sys
 import typer
 
 from haq.cli import boards
+from haq.cli.cost import cost
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
 from haq.cli.finetune import finetune
@@ -26,7 +27,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (search, evaluate, quantize, measure, profile, export, report, train, finetune):
+COMMANDS = (
+    *(search, evaluate, quantize, measure, profile, cost),
+    *(export, report, train, finetune),
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(boards.app)
 

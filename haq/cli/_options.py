@@ -87,6 +87,22 @@ LayersOption = Annotated[
     typer.Option("--layers", help="Folder of `haq finetune`: its layers, of its policy."),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where torch computes.")]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="Latencies from a file: HAQ's .npy of layers x weight bits x activation bits (x is "
+        "W8A8's), or what haq profile wrote (x is the float network's).",
+    ),
+]
+EnergyTableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--energy-table",
+        help="JSON with picojoules of a MAC by bits (mac_pj) and of a byte moved (byte_pj) "
+        "[default: a packaged estimate for 45 nm].",
+    ),
+]
 BoardOption = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from haq.report.rows import TITLES, Row, kinds_of, result_rows
-from haq.report.sentences import score_sentences, size_sentence
+from haq.report.sentences import budget_sentence, score_sentences, size_sentence
 
 
 def print_result(summary: dict[str, Any], report: Path) -> None:
@@ -18,7 +18,9 @@ def print_result(summary: dict[str, Any], report: Path) -> None:
     console = Console(stderr=True)
     rows = result_rows(summary)
     console.print(make_table(rows))
-    for text in (score_sentences(kinds_of(rows)), size_sentence(summary["details"])):
+    details = summary["details"]
+    scores = score_sentences(kinds_of(rows))
+    for text in (scores, budget_sentence(details), size_sentence(details)):
         if text:
             console.print(text, highlight=False, soft_wrap=True)
     exports = summary["exports"]

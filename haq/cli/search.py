@@ -18,6 +18,7 @@ from haq.cli._options import (
     CaOption,
     CoresOption,
     DataOption,
+    EnergyTableOption,
     EqualizeOption,
     InputOption,
     JsonOption,
@@ -30,6 +31,7 @@ from haq.cli._options import (
     PatienceOption,
     QuantizerName,
     QuantizerOption,
+    TableOption,
     ThreadsOption,
     WeightsOption,
 )
@@ -78,12 +80,15 @@ def search(
     observer: ObserverOption = Observer.auto,
     equalize: EqualizeOption = False,
     budget: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="latency=0.9x, latency=12ms, size=0.5x, size=1.5MB or bops=0.5x; x is the float "
-            "network's [default: a latency halfway to the least that the board can reach]."
+            help="latency=0.9x, latency=12ms, size=0.5x, size=1.5MB, bops=0.5x or energy=0.5x; x "
+            "is the float network's. Several are kept together "
+            "[default: a latency halfway to the least that the board can reach]."
         ),
     ] = None,
+    table: TableOption = None,
+    energy_table: EnergyTableOption = None,
     bits: Annotated[
         str, typer.Option(help="Widths: 8,16,32 (ncnn), 2-8 (simulated) or 1-8 (kmeans).")
     ] = "8,16,32",
@@ -127,14 +132,17 @@ def search(
     from haq.cli._progress import show_progress
     from haq.cli._result import print_result
     from haq.cores import parse_cores
+    from haq.cost import read_energy, read_table
     from haq.report import write_report
     from haq.search.pause import PatientBoard
-    from haq.search.request import SearchRequest, check_budget, parse_bits
+    from haq.search.request import SearchRequest, check_budgets, parse_bits
     from haq.search.run import load_subject, search_subject
     from haq.store import RunFolder
     from haq.store.run_folder import read_json
 
     widths = parse_bits(bits, quantizer.value)
+    latencies = None if table is None else read_table(table)
+    energies = None if energy_table is None else read_energy(energy_table)
     request = SearchRequest(
         model=model,
         weights=weights,
@@ -144,7 +152,7 @@ def search(
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,
-        budget=check_budget(budget, widths, quantizer.value),
+        budget=check_budgets(budget, widths, quantizer.value, latencies, energies),
         bits=widths,
         episodes=episodes,
         seed=seed,
@@ -154,6 +162,8 @@ def search(
         threads=threads,
         cores=parse_cores(cores),
         quantizer=quantizer.value,
+        table=latencies,
+        energy=energies,
     )
     folder = RunFolder(out or default_folder(model), model)
     subject, splits = load_subject(request)

@@ -1,17 +1,15 @@
-"""Costs that are a sum over the layers: bytes of the weights, bit operations."""
+"""Costs that are a sum over the layers, such as bytes of the weights and bit operations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from env.actions import Choices
 from quant.graph import Graph, Layer
 from quant.policy import Bits, Policy
 
-Unit = Literal["bytes", "bit operations"]
 FLOAT_BYTES = 4
 
 
@@ -21,7 +19,7 @@ class AdditiveCost:
 
     layers: Mapping[str, Layer]
     choices: Choices
-    unit: Unit
+    unit: str
     price: Callable[[Layer, Bits], float]
 
     def cost(self, policy: Policy) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ from markupsafe import Markup
 
 from haq.report.plots import bits_plot, pareto_plot, reward_plot
 from haq.report.rows import TITLES, kinds_of, result_rows
-from haq.report.sentences import score_sentences, size_sentence
+from haq.report.sentences import (
+    bounds,
+    budget_sentence,
+    budgets_of,
+    score_sentences,
+    size_sentence,
+    title,
+)
 from haq.store.journal import Journal
 from haq.store.run_folder import RunFolder, read_json, write_bytes
 from quant.errors import InputError
@@ -44,8 +51,6 @@ def render(
 ) -> str:
     """The page as text."""
     details = summary["details"]
-    float_cost = details["budget"]["float_cost"]
-    bound = details["budget"]["ratio"] * float_cost
     environment = Environment(
         loader=PackageLoader("haq.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -58,12 +63,33 @@ def render(
         details=details,
         rows=rows,
         titles={kind: TITLES[kind] for kind in kinds},
-        sentences=(score_sentences(kinds), size_sentence(details)),
+        bounds=bounds(details),
+        sentences=(score_sentences(kinds), budget_sentence(details), size_sentence(details)),
         bits=count_bits(summary["best"]["policy"]["layers"]),
-        pareto=Markup(pareto_plot(trials, summary, bound, float_cost)),
+        pareto=Markup(pareto(trials, summary)),
         rewards=Markup(reward_plot(trials)),
         layers=Markup(bits_plot(summary["best"]["policy"]["layers"])),
     )
+
+
+def pareto(trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
+    """Divergence against what the budget is about; of several, the one most used up counts."""
+    details = summary["details"]
+    budgets = budgets_of(details)
+    if len(budgets) > 1:
+        shares = [{**t, "cost": used_up(t, budgets), "latency_ratio": None} for t in trials]
+        return pareto_plot(shares, summary, 1.0, 1.0, "largest share of a budget used up")
+    (one,), float_cost = budgets, details["budget"]["float_cost"]
+    plain = one["kind"] != "table" and one["reference"] == "float"
+    label = None if plain else f"{title(one['kind'])}, ratio to {one['reference']}"
+    return pareto_plot(trials, summary, one["ratio"] * float_cost, float_cost, label)
+
+
+def used_up(trial: Mapping[str, Any], budgets: Sequence[Mapping[str, Any]]) -> float:
+    """The largest share that a trial has of any budget, its latency as measured if it was."""
+    measured = trial["latency_ratio"]
+    ratios = trial["ratios"] if measured is None else {**trial["ratios"], "latency": measured}
+    return max(float(ratios[one["kind"]] / one["ratio"]) for one in budgets)
 
 
 def count_bits(layers: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:

@@ -33,8 +33,17 @@ LEAST_KL = 1e-7
 Trials = Sequence[Mapping[str, Any]]
 
 
-def pareto_plot(trials: Trials, summary: Mapping[str, Any], bound: float, float_cost: float) -> str:
-    """Divergence against latency (or cost, where nothing was measured); lower left is better."""
+def pareto_plot(
+    trials: Trials,
+    summary: Mapping[str, Any],
+    bound: float,
+    float_cost: float,
+    label: str | None = None,
+) -> str:
+    """Divergence against latency (or cost, where nothing was measured); lower left is better.
+
+    `label` names the horizontal axis where that is no ratio to the float network.
+    """
     figure, axes = new_figure(7.2, 4.2)
     measured = summary["best"]["latency_ratio"] is not None and has_latency(trials)
     x = [t["latency_ratio"] if measured else t["cost"] / float_cost for t in trials]
@@ -48,7 +57,7 @@ def pareto_plot(trials: Trials, summary: Mapping[str, Any], bound: float, float_
         mark(axes, best["latency_ratio"], best["kl"], "found", GOOD, "*")
     axes.axvline(bound / float_cost, color=INK, lw=0.8, ls=":", label="budget")
     axes.set_yscale("log")
-    axes.set_xlabel(cost_label(measured, summary["exports"]["ncnn_param"] is not None))
+    axes.set_xlabel(label or cost_label(measured, summary["exports"]["ncnn_param"] is not None))
     axes.set_ylabel("KL from the float network")
     axes.legend(frameon=False, fontsize=9)
     return to_svg(figure)

@@ -19,6 +19,38 @@ def score_sentences(kinds: Sequence[str]) -> str:
     return " ".join(NOTES[kind] for kind in kinds if kind in NOTES)
 
 
+def budgets_of(details: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The budgets of a run; one of an older version has one, and does not say what was reached."""
+    if "budgets" in details:
+        found: list[Mapping[str, Any]] = details["budgets"]
+        return found
+    return [{**details["budget"], "reference": "float", "reached": None}]
+
+
+def bounds(details: Mapping[str, Any]) -> str:
+    """Every budget and its bound, as in `latency ≤ 0.900 of float`."""
+    return ", ".join(
+        f"{title(one['kind'])} ≤ {one['ratio']:.3f} of {one['reference']}"
+        for one in budgets_of(details)
+    )
+
+
+def budget_sentence(details: Mapping[str, Any]) -> str:
+    """What the found policy has of every budget; empty where unknown."""
+    reached = [
+        f"{title(one['kind'])} {one['reached']:.3f} of {one['reference']} "
+        f"(at most {one['ratio']:.3f})"
+        for one in budgets_of(details)
+        if one["reached"] is not None
+    ]
+    return f"The found policy has: {', '.join(reached)}." if reached else ""
+
+
+def title(kind: str) -> str:
+    """A kind of budget in words: a table's latency is nothing measured."""
+    return "latency by the table" if kind == "table" else kind
+
+
 def size_sentence(details: Mapping[str, Any]) -> str:
     """How the found policy compares with uniform k-means of its size; empty where unknown."""
     compared = details.get("equal_size")

@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from env.actions import Choices
-from env.budget import CostModel, Harm
-from quant.graph import Graph
 from quant.policy import Policy
 
 
@@ -19,35 +16,6 @@ class Trial:
     policy: Policy
     reward: float
     score: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A policy may cost at most `bound`, in the unit of the model.
-
-    `pairs` are the neighbours whose bits cost something together, beyond what each costs.
-    """
-
-    model: CostModel
-    bound: float
-    pairs: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What there is to choose, what it may cost, and the KL of every layer alone (`harm`).
-
-    `model` and `bound` stand for all `limits` together. A model may be corrected while the search
-    goes on.
-    """
-
-    graph: Graph
-    choices: Choices
-    model: CostModel
-    bound: float
-    harm: Harm
-    limits: Sequence[Limit]
-    seed: int = 0
 
 
 class Searcher(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from haq.board import Latency
 from haq.search.loop import Outcome
@@ -39,22 +40,31 @@ def choose_measured(
     complete: Complete,
     meter: Meter,
     beside: Sequence[Policy],
+    spare: Iterable[list[Outcome]] = (),
 ) -> Winner:
     """The least KL whose latency, measured anew together with `beside`, keeps the bound.
 
-    Other budgets are exact, so there every outcome within the bound stays, and the latency is only
-    measured. Raises BudgetError if no finalist keeps the bound.
+    Where no outcome keeps it, those of `spare` are tried.
+
+    Other budgets are exact, so there every outcome within the bound stays, and without one of
+    latency that is only measured. Raises BudgetError if no finalist keeps the bound.
     """
-    for some in finalists(outcomes, target, complete):
+    for some in chain(finalists(outcomes, target, complete), spare):
         latencies = meter.measure([*(o.policy for o in some), *beside], "final")
         pairs = list(zip(some, latencies, strict=False))
-        fitting = [(o, t) for o, t in pairs if target.kind != "latency" or t.ratio <= target.bound]
+        fitting = [(o, t) for o, t in pairs if keeps(t, target)]
         if fitting:
             return Winner(*min(fitting, key=lambda pair: pair[0].score.kl))
+    bounds = " and ".join(f"{one.ratio:.3f}x" for one in target.budgets)
     raise BudgetError(
-        f"no policy of the search kept {target.bound:.3f}x when measured again: "
+        f"no policy of the search kept {bounds} when measured again: "
         "allow more latency or more episodes"
     )
+
+
+def keeps(latency: Latency, target: Target) -> bool:
+    """Whether a new measurement keeps the bound of latency, if there is one."""
+    return all(latency.ratio <= one.bound for one in target.budgets if one.kind == "latency")
 
 
 def finalists(
@@ -87,9 +97,24 @@ def ranked(outcomes: Iterable[Outcome], target: Target) -> Iterator[Outcome]:
     seen: set[str] = set()
     for outcome in sorted(outcomes, key=lambda outcome: outcome.score.kl):
         key = outcome.policy.key()
-        if key not in seen and reached(outcome, target) <= target.bound * slack(target):
+        if key not in seen and is_near(outcome, target):
             seen.add(key)
             yield outcome
+
+
+def is_near(outcome: Outcome, target: Target) -> bool:
+    """Whether an outcome keeps the bound, or each of several, but for the slack."""
+    return all(
+        reached(seen, one) <= one.bound * slack(one) for one, seen in by_budget(outcome, target)
+    )
+
+
+def by_budget(outcome: Outcome, target: Target) -> Iterator[tuple[Target, Outcome]]:
+    """Each budget, and the outcome with what it costs there."""
+    if not target.parts:
+        yield target, outcome
+    for part in target.parts:
+        yield part, replace(outcome, cost=part.model.cost(outcome.policy))
 
 
 def reached(outcome: Outcome, target: Target) -> float:

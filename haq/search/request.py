@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
-from haq.cost import Budget, parse_budget
+from haq.cost import Budget, EnergyTable, parse_budget
+from haq.cost.table import Table
 from haq.quantizers import QuantizerName
 from haq.search.names import AgentName, StartName
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
 from quant.errors import BudgetError, PolicyError
 from quant.observers import Method
-from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS
+from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS, Bits
 
 OURS: tuple[AgentName, ...] = ("ddpg", "td3", "sac")
 """Agents that do not plan and are free to begin with a plan."""
@@ -25,7 +27,11 @@ SHARED = frozenset({*SHARED_BITS, FLOAT_BITS})
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search as the user asked for it; None stands for the default."""
+    """A search as the user asked for it; None stands for the default.
+
+    A `table` says the latency, which is then not measured; without `energy` the packaged table
+    counts.
+    """
 
     model: str
     weights: Path | None
@@ -34,7 +40,7 @@ class SearchRequest:
     data: str
     calibration: str | None
     observer: Method
-    budget: Budget | None
+    budget: tuple[Budget, ...] | None
     bits: tuple[int, ...]
     episodes: int
     seed: int
@@ -43,6 +49,8 @@ class SearchRequest:
     cores: Cores = None
     quantizer: QuantizerName = "best"
     equalize: bool = False
+    table: Table | None = None
+    energy: EnergyTable | None = None
     agent: AgentName = "ddpg"
     start: StartName | None = None
 
@@ -85,7 +93,12 @@ class SearchRequest:
         """Everything that decides the result."""
         weights = None if self.weights is None else str(self.weights)
         cores = list(self.cores) if isinstance(self.cores, tuple) else self.cores
-        return {**asdict(self), "weights": weights, "bits": list(self.bits), "cores": cores}
+        tables = {
+            name: None if table is None else {"sha256": table.digest}
+            for name, table in (("table", self.table), ("energy", self.energy))
+        }
+        plain = asdict(replace(self, table=None, energy=None))
+        return {**plain, "weights": weights, "bits": list(self.bits), "cores": cores, **tables}
 
 
 def parse_bits(text: str, quantizer: QuantizerName = "naive") -> tuple[int, ...]:
@@ -111,20 +124,57 @@ def allowed_bits(quantizer: QuantizerName) -> tuple[frozenset[int], str]:
     return ALLOWED_BITS, "2 to 8, 16 and 32, as in 8,16,32 or 2-8"
 
 
-def check_budget(
-    text: str | None, bits: tuple[int, ...], quantizer: QuantizerName = "naive"
-) -> Budget | None:
-    """The parsed budget. Raises BudgetError where it cannot go with the bits or the quantizer."""
-    budget = None if text is None else parse_budget(text)
-    kind = "latency" if budget is None else budget.kind
-    if quantizer == "kmeans" and kind != "size":
+def check_budgets(
+    texts: Sequence[str] | None,
+    bits: tuple[int, ...],
+    quantizer: QuantizerName = "naive",
+    table: Table | None = None,
+    energy: EnergyTable | None = None,
+) -> tuple[Budget, ...] | None:
+    """The parsed budgets, None for none.
+
+    Raises BudgetError where they cannot go with each other, the bits, the quantizer or the tables,
+    PolicyError where the table of energy does not hold the bits.
+    """
+    budgets = tuple(parse_budget(text) for text in texts or ())
+    kinds = [budget.kind for budget in budgets] or ["latency"]
+    if len(set(kinds)) < len(kinds):
+        raise BudgetError(f"two budgets of one kind ({', '.join(kinds)}): give one of each kind")
+    if quantizer == "kmeans" and kinds != ["size"]:
         raise BudgetError(
             "k-means saves size alone, its networks compute in float: give a budget such as "
             "--budget size=0.1x"
         )
-    if kind == "latency" and not set(bits) <= set(ENGINE_BITS):
+    if energy is not None:
+        check_energy(energy, kinds, bits)
+    if table is not None:
+        check_table(table, budgets, bits)
+    elif "latency" in kinds and not set(bits) <= set(ENGINE_BITS):
         raise BudgetError(
             "ncnn runs 8, 16 and 32 bits only, other bits have no latency on a board: give a "
-            "budget such as --budget size=0.2x or --budget bops=0.05x"
+            "budget such as --budget size=0.2x or --budget bops=0.05x, or a --table of latencies"
         )
-    return budget
+    return budgets or None
+
+
+def check_table(table: Table, budgets: Sequence[Budget], bits: tuple[int, ...]) -> None:
+    """Raise BudgetError unless a table says what the latency budget needs."""
+    latency = next((budget for budget in budgets if budget.kind == "latency"), None)
+    if latency is None:
+        raise BudgetError("a table is for a latency budget: add one such as --budget latency=0.6x")
+    if not latency.relative and not table.has_milliseconds:
+        raise BudgetError(
+            "the table says no milliseconds: write a multiple of uniform W8A8 such as latency=0.6x"
+        )
+    if not set(bits) <= table.bits:
+        raise BudgetError(
+            f"the table holds bits of {', '.join(map(str, sorted(table.bits)))}: choose --bits "
+            "among these"
+        )
+
+
+def check_energy(energy: EnergyTable, kinds: Sequence[str], bits: tuple[int, ...]) -> None:
+    """Raise BudgetError or PolicyError unless the table is of use and holds the widest bits."""
+    if "energy" not in kinds:
+        raise BudgetError("an energy table is for an energy budget: add --budget energy=0.5x")
+    energy.mac(Bits(max(bits), max(bits)))

@@ -48,6 +48,8 @@ def search_subject(
     BoardError where the board fails.
     """
     started = time.monotonic()
+    if request.table is not None:
+        request.table.check(subject.network.graph.layer_names)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {"board": identity, "digests": digests(subject, splits)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from env.budget import Harm
 from haq import export
 from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
-from haq.cost import codebook_cost, size_cost
+from haq.cost import Budget, codebook_cost, energy_cost, read_energy, size_cost
+from haq.cost.relative import relative
+from haq.cost.table import make_latency_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
 from haq.prepare import (
@@ -20,12 +23,12 @@ from haq.prepare import (
 )
 from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
-from haq.search._base import Limit, Problem
 from haq.search.equal_size import uniforms_near
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
+from haq.search.problem import Problem, make_problem
 from haq.search.racing import RacingEvaluator
 from haq.search.rated import Rated
 from haq.search.rater import Rater
@@ -37,9 +40,10 @@ from haq.search.summary import trial_record
 from haq.search.target import (
     Target,
     additive_target,
+    exact_target,
+    joined,
     latency_target,
     load_or_measure_profile,
-    make_latency_cost,
     observe,
 )
 from haq.shared_export import check_shared, export_shared
@@ -100,10 +104,28 @@ class Stages:
 
     def find_target(self) -> Target:
         """Cost model and bound. Raises BudgetError if the bound cannot be met."""
-        budget = self.request.budget
-        if budget is not None and budget.kind != "latency":
+        budgets = self.request.budget
+        if budgets is None:
+            return self._measured_target(None)
+        # What needs no measuring first: it may fail.
+        ordered = sorted(budgets, key=lambda budget: budget.kind == "latency")
+        return joined([self._target(budget) for budget in ordered], self.choices)
+
+    def _target(self, budget: Budget) -> Target:
+        table = self.request.table
+        if budget.kind == "energy":
+            prices = self.request.energy or read_energy()
+            model = energy_cost(self.graph, self.choices, prices)
+            costs = relative(model, self.choices.names, prices.reference)
+            return exact_target("energy", budget, costs)
+        if budget.kind != "latency":
             size = codebook_cost if self.sharing else size_cost
             return additive_target(budget, self.graph, self.choices, size)
+        if table is not None:
+            return exact_target("table", budget, table.relative(self.graph, self.choices))
+        return self._measured_target(budget)
+
+    def _measured_target(self, budget: Budget | None) -> Target:
         names = self.choices.names
         profile = load_or_measure_profile(
             self.board, names, self.folder, self.progress, **self.request.timing
@@ -119,7 +141,9 @@ class Stages:
         )
         reward = make_reward(self.request.earns, self.race.float_top1, typical)
         self.progress.start("search", self.request.episodes)
-        return self._episodes(target, self._problem(target, harm), reward)
+        return self._episodes(
+            target, make_problem(self.graph, self.choices, target, harm, self.request.seed), reward
+        )
 
     def rank(
         self, target: Target, outcomes: Sequence[Outcome]
@@ -129,7 +153,10 @@ class Stages:
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
-            winner = choose_measured(outcomes, target, self.race.complete, self.meter, beside)
+            spare = self._spare(target)
+            winner = choose_measured(
+                outcomes, target, self.race.complete, self.meter, beside, spare
+            )
         else:
             winner = choose_simulated(outcomes, target, self.race.complete)
         latencies = self.meter.measure(beside, "final")
@@ -286,15 +313,15 @@ class Stages:
             agent,
         ):
             if outcome.episode > len(written.records):
-                written.append(trial_record(outcome))
+                written.append(trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         return outcomes
 
-    def _problem(self, target: Target, harm: Harm) -> Problem:
-        model, bound = target.model, target.bound
-        pairs = target.latency.pairs if target.latency else ()
-        limits = (Limit(model, bound, pairs),)
-        return Problem(self.graph, self.choices, model, bound, harm, limits, self.request.seed)
+    def _spare(self, target: Target) -> Iterator[list[Outcome]]:
+        """The cheapest policy, in case that nothing else keeps the bound."""
+        policy = target.model.least()
+        (score,) = self.race.complete([policy])
+        yield [Outcome(0, "least", policy, score, target.model.cost(policy), nan, None)]
 
     def _measure(self, target: Target, policies: list[Policy]) -> Sequence[Latency | None]:
         if target.latency is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from haq.board import Device
-from haq.search.final import Winner
+from haq.search.final import Winner, by_budget, reached
 from haq.search.loop import Outcome
 from haq.search.rated import Rated
 from haq.search.target import Target
@@ -51,6 +51,7 @@ def details(
             "float_cost": target.float_cost,
             "given": budget_given,
         },
+        "budgets": budgets_json(target, winner),
         "origin": winner.outcome.origin,
         "episode": winner.outcome.episode,
         "agent": agent,
@@ -61,6 +62,23 @@ def details(
         "latency": {name: asdict(one.latency) for name, one in rated.items() if one.latency},
         "device": {**asdict(device), "types16": sorted(device.types16)},
     }
+
+
+def budgets_json(target: Target, winner: Winner) -> list[dict[str, Any]]:
+    """Each budget and what the winner has of it, both as multiples of the reference's cost.
+
+    What is of the kind "latency" is measured, a "table" is what a file says.
+    """
+    final = replace(winner.outcome, latency=winner.latency)
+    return [
+        {
+            "kind": one.kind,
+            "ratio": one.ratio,
+            "reference": one.reference,
+            "reached": reached(outcome, one) / one.float_cost,
+        }
+        for one, outcome in by_budget(final, target)
+    ]
 
 
 def scores_json(rated: Rated) -> dict[str, Any]:
@@ -79,8 +97,8 @@ def agents_best_kl(outcomes: Iterable[Outcome], target: Target, agent: str) -> f
     return min((score.kl for score in within if score.images == images), default=None)
 
 
-def trial_record(outcome: Outcome) -> dict[str, Any]:
-    """One line of `trials.jsonl`."""
+def trial_record(outcome: Outcome, ratios: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """One line of `trials.jsonl`; `ratios` are those of several budgets by kind, as predicted."""
     latency = outcome.latency
     return {
         "episode": outcome.episode,
@@ -88,6 +106,7 @@ def trial_record(outcome: Outcome) -> dict[str, Any]:
         **asdict(outcome.score),
         "reward": outcome.reward,
         "cost": outcome.cost,
+        **({"ratios": dict(ratios)} if ratios else {}),
         "latency_ratio": latency.ratio if latency else None,
         "latency_ms": latency.latency_ms if latency else None,
         "policy": outcome.policy.to_json(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,9 +15,17 @@ from device_agent.measuring.statistics import interval_reach
 from env.actions import Choices
 from env.budget import CostModel
 from haq.board import AnyBoard, Latency, Profile, profile_to_json, read_profile
-from haq.cost import AdditiveCost, Budget, LatencyCost, bops_cost, size_cost
+from haq.cost import (
+    AdditiveCost,
+    Budget,
+    ComposedCost,
+    LatencyCost,
+    bops_cost,
+    size_cost,
+)
 from haq.cost.budget import Kind
-from haq.cost.latency import make_prior
+from haq.cost.composed import Part
+from haq.cost.relative import Reference, Relative, relative
 from haq.progress import Progress, chunks
 from haq.search.memory import Meter
 from haq.store.run_folder import RunFolder, read_json, write_json
@@ -26,31 +34,90 @@ from quant.graph import Graph
 from quant.policy import Bits, Policy, uniform
 
 MakeCost = Callable[[Graph, Choices], AdditiveCost]
+TargetKind = Kind | Literal["table", "several"]
+"""`latency` is measured, `table` is a latency that a file says, `several` is of several budgets."""
 
 FLOAT = 32
 RANDOM_PROBES = 12
 LEAST_PROBES = 3
 PROFILE_CHUNK = 6
 BELOW_UNIFORM8 = 0.98
+NOUNS: Mapping[TargetKind, str] = {
+    "size": "a size",
+    "bops": "a bops",
+    "energy": "an energy",
+    "table": "a latency by the table",
+}
 
 
 @dataclass(frozen=True)
 class Target:
-    """Cost model and bound in its unit; `float_cost` is the float network's cost in it.
+    """Cost model and bound in its unit; `float_cost` is in it the cost of the `reference`.
 
-    `latency` is the same model where it is one of latency, which measurements correct.
+    That is the float network's, unless `reference` says otherwise. `latency` is the same model
+    where it is one of measured latency, which measurements correct. Where there are several budgets
+    the model adds up how far each is exceeded, the bound is 0, and `parts` are the single targets.
     """
 
-    kind: Kind
+    kind: TargetKind
     model: CostModel
     bound: float
     float_cost: float
     latency: LatencyCost | None = None
+    reference: Reference = "float"
+    parts: tuple[Target, ...] = ()
 
     @property
     def ratio(self) -> float:
-        """The bound as a multiple of the float network's cost."""
+        """The bound as a multiple of the reference's cost."""
         return self.bound / self.float_cost
+
+    @property
+    def budgets(self) -> tuple[Target, ...]:
+        """The target of each budget."""
+        return self.parts or (self,)
+
+    def ratios(self, policy: Policy) -> dict[str, float]:
+        """Of several budgets, the multiples of their references by kind, as the models say."""
+        return {one.kind: one.model.cost(policy) / one.float_cost for one in self.parts}
+
+
+def joined(targets: Sequence[Target], choices: Choices) -> Target:
+    """One target of several, each of another kind; a single one stays as it is.
+
+    Raises BudgetError where no policy is found that keeps all bounds.
+    """
+    if len(targets) == 1:
+        return targets[0]
+    parts = tuple(Part(one.kind, one.model, one.bound) for one in targets)
+    model = ComposedCost(choices, parts)
+    closest = model.least()
+    missed = {part.name for part in model.exceeded(closest)}
+    if missed:
+        found = [
+            f"{one.kind} {one.model.cost(closest) / one.float_cost:.3f}x of {one.ratio:.3f}x"
+            for one in targets
+            if one.kind in missed
+        ]
+        raise BudgetError(
+            f"the budgets cannot be met together: the closest policy found has {', '.join(found)}"
+        )
+    latency = next((one.latency for one in targets if one.latency), None)
+    return Target("several", model, 0.0, 1.0, latency, parts=tuple(targets))
+
+
+def exact_target(kind: TargetKind, budget: Budget, costs: Relative) -> Target:
+    """Target of costs that are known without measuring. Raises BudgetError if it cannot be met."""
+    model, reference_cost = costs.model, costs.reference_cost
+    bound = budget.bound(reference_cost) if budget.relative else budget.amount / costs.scale
+    least = model.cost(model.least())
+    if least > bound:
+        raise BudgetError(
+            f"{NOUNS[kind]} of {bound * costs.scale:.4g} {costs.unit} "
+            f"({bound / reference_cost:.3f}x) cannot be met: the least reachable is "
+            f"{least * costs.scale:.4g} ({least / reference_cost:.3f}x)"
+        )
+    return Target(kind, model, bound, reference_cost, reference=costs.reference)
 
 
 def additive_target(
@@ -61,16 +128,7 @@ def additive_target(
     `size` counts the bytes of the weights.
     """
     make = size if budget.kind == "size" else bops_cost
-    model = make(graph, choices)
-    float_cost = model.cost(uniform(choices.names, FLOAT, FLOAT))
-    bound = budget.bound(float_cost)
-    least = model.cost(model.least())
-    if least > bound:
-        raise BudgetError(
-            f"a {budget.kind} of {bound:.4g} {model.unit} ({bound / float_cost:.3f}x) cannot be "
-            f"met: the least reachable is {least:.4g} ({least / float_cost:.3f}x)"
-        )
-    return Target(budget.kind, model, bound, float_cost)
+    return exact_target(budget.kind, budget, relative(make(graph, choices), choices.names))
 
 
 def latency_target(budget: Budget | None, model: LatencyCost, meter: Meter, seed: int) -> Target:
@@ -168,8 +226,3 @@ def merge_profiles(parts: Sequence[Profile]) -> Profile:
         for pair, table in part.pairs.items():
             pairs[pair] = {bits: ms * factor for bits, ms in table.items()}
     return Profile(layers, pairs, reference_ms, median(part.overhead_ms for part in parts))
-
-
-def make_latency_cost(choices: Choices, profile: Profile) -> LatencyCost:
-    """Cost model of a profiled board."""
-    return LatencyCost(choices, make_prior(profile.layers, profile.pairs, profile.reference_ms))

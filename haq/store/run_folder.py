@@ -148,3 +148,13 @@ def read_json(path: Path) -> Any:
         raise InputError(f"no such file: {path}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None

@@ -68,3 +68,34 @@ def test_other_layers_are_counted(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have_is_no_policy() -> None:
     with pytest.raises(PolicyError, match="no policy 'aaaa"):
         read_policy("a" * 5000, NAMES)
+
+
+def write_pairs(path: Path, pairs: object) -> str:
+    path.write_text(json.dumps(pairs))
+    return str(path)
+
+
+def test_haqs_list_of_pairs_in_the_order_of_the_layers(tmp_path: Path) -> None:
+    text = write_pairs(tmp_path / "haq.json", [[8, -1], [4, 6], [2, 8]])
+    bits = (Bits(8, 8), Bits(4, 6), Bits(2, 8))
+    assert read_policy(text, NAMES) == Policy(dict(zip(NAMES, bits, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "match"),
+    [
+        ([], "the policy lists 0 layers, but the network has 3"),
+        ([[8, 8]] * 4, "the policy lists 4 layers, but the network has 3"),
+        ([[8, 8], [8, -1], [8, 8]], "layer middle: -1 bits are not supported"),
+        ([[-1, 8], [8, 8], [8, 8]], "layer stem: -1 bits are not supported"),
+        ([[8, 8], [8, 9], [8, 8]], "layer middle: 9 bits are not supported"),
+        ([[8, 8], [8], [8, 8]], r"layer middle: expected \[weight bits, activation bits\], got"),
+        ([[8, 8], [8, 8, 8], [8, 8]], r"layer middle: expected \[weight bits"),
+        ([[8, 8], 8, [8, 8]], r"layer middle: expected \[weight bits, activation bits\], got 8"),
+        ([[8, 8], [8, 8], [8.0, 8]], r"layer last: expected \[weight bits"),
+        ([[8, 8], [8, 8], [True, 8]], r"layer last: expected \[weight bits"),
+        ([[8, 8], [8, 8], {"weight": 8, "activation": 8}], r"layer last: expected \[weight bits"),
+    ],
+)
+def test_other_lists_are_one_line(pairs: object, match: str, tmp_path: Path) -> None:
+    refuse(write_pairs(tmp_path / "haq.json", pairs), PolicyError, match)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from env.walk_back import walk_back
-from haq.search._base import Problem, Searcher
+from haq.search._base import Searcher
 from haq.search.names import AgentName
+from haq.search.problem import Problem
 from haq.search.searchers.ddpg import HAQ, DdpgConstants, DdpgSearcher, MakeAgent, make_agent
 from haq.search.searchers.guided import GuidedSearcher
 from haq.search.searchers.nsga2 import Nsga2Searcher

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from env.budget import walk
-from haq.search._base import Problem, Searcher, Trial
+from haq.search._base import Searcher, Trial
+from haq.search.problem import Problem
 from haq.search.searchers.learned_harm import Belief, LearnedHarm
 from haq.search.searchers.planned import walk_from_widest
 from quant.policy import Policy

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from env.actions import Choices
 from env.budget import Harm, least, walk
-from haq.search._base import Problem
+from haq.search.problem import Problem
 from haq.search.searchers.linear import LinearCost, linear_cost
 from quant.policy import Bits, Policy
 

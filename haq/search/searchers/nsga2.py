@@ -1,4 +1,4 @@
-"""NSGA-II (Deb et al. 2002) by optuna: KL against cost, a width for each step as genes."""
+"""NSGA-II (Deb et al. 2002) by optuna, a width for each step as genes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from env.budget import walk
-from haq.search._base import Problem, Trial
+from haq.search._base import Trial
+from haq.search.problem import Problem
 from quant.errors import InputError
 from quant.policy import Policy
 
@@ -19,8 +20,8 @@ POPULATION = 24
 class Nsga2Searcher:
     """Proposes the offspring of a population, walked into the budget.
 
-    The objectives are minus the reward of the policy that was tried, and the cost of the one that
-    was bred: an offspring that the walk has to change much is the worse parent.
+    The one objective is the reward: that the walk keeps the budget takes the second one away. An
+    offspring is rewarded as what the walk makes of it.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -31,9 +32,9 @@ class Nsga2Searcher:
             raise InputError("--agent nsga2 needs optuna: pip install 'haq[nsga2]'") from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.NSGAIISampler(seed=problem.seed, population_size=POPULATION)
-        self._study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
+        self._study = optuna.create_study(direction="minimize", sampler=sampler)
         self._problem = problem
-        self._bred: dict[str, list[tuple[Genes, float]]] = {}
+        self._bred: dict[str, list[Genes]] = {}
 
     def ask(self, n: int) -> list[Policy]:
         """n policies. Raises BudgetError if the budget cannot be met."""
@@ -42,8 +43,8 @@ class Nsga2Searcher:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Let those that were asked for into the population; others are left alone."""
         for trial in trials:
-            for genes, cost in self._bred.pop(trial.policy.key(), []):
-                self._study.tell(genes, (-trial.reward, cost))
+            for genes in self._bred.pop(trial.policy.key(), []):
+                self._study.tell(genes, -trial.reward)
 
     def _breed(self) -> Policy:
         given, genes = self._problem, self._study.ask()
@@ -52,7 +53,6 @@ class Nsga2Searcher:
             for index, step in enumerate(given.choices.steps)
         ]
         bred = given.choices.policy(widths)
-        cost = given.model.cost(bred)
         policy = walk(bred, given.choices, given.model, given.bound, given.harm)
-        self._bred.setdefault(policy.key(), []).append((genes, cost))
+        self._bred.setdefault(policy.key(), []).append(genes)
         return policy

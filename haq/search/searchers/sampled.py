@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from env.budget import walk
-from haq.search._base import Problem, Trial
+from haq.search._base import Trial
+from haq.search.problem import Problem
 from quant.policy import Policy
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from env.actions import Choices
-from haq.search._base import Problem, Trial
+from haq.search._base import Trial
+from haq.search.problem import Problem
 from quant.errors import BudgetError
 from quant.policy import Bits, Policy
 

@@ -13,7 +13,7 @@ from tests.haq.cli.program import haq
 
 PROGRAM = [sys.executable, "-c", "from haq.cli import main; main()"]
 COMMANDS = (
-    *("search", "evaluate", "quantize", "measure", "profile", "export", "report"),
+    *("search", "evaluate", "quantize", "measure", "profile", "cost", "export", "report"),
     *("train", "finetune"),
 )
 HEAVY = ("torch", "ncnn", "onnx", "onnxruntime", "stable_baselines3", "matplotlib", "httpx2")

@@ -12,6 +12,7 @@ from haq.cli._progress import Bars, make_bars
 from quant.policy import Policy
 from tests.device_agent.conftest import KEY
 from tests.haq.cli.program import haq
+from tests.haq.cost.tables import write_table
 from tests.haq.mortal import Killer, Mortal, mortal
 from tests.haq.simulated_board import SimulatedBoard
 
@@ -67,6 +68,22 @@ def test_without_out_the_folder_is_named_by_model_and_time(
     (folder,) = (cwd / "runs").iterdir()
     assert folder.name.startswith("mbv2-20")
     assert (folder / "report.html").is_file()
+
+
+def test_several_budgets_and_a_table(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], tmp_path: Path, cwd: Path
+) -> None:
+    table = write_table(tmp_path / "table.npy", 53)
+    done = haq(
+        *("search", *small, "--episodes", "2", "--bits", "2-8", "--observer", "absmax"),
+        *("--quantizer", "naive", "--table", table, "--out", "run", "--json"),
+        *("--budget", "latency=0.6x", "--budget", "size=0.25x"),
+    )
+    assert done.code == 0, done.err
+    assert done.result["best"]["latency_ratio"] is None
+    assert "latency by the table 0." in done.err
+    assert "of W8A8 (at most 0.600)" in done.err
+    assert "latency by the table ≤ 0.600 of W8A8" in (cwd / "run" / "report.html").read_text()
 
 
 def test_a_lost_board_says_how_to_go_on(
@@ -142,6 +159,9 @@ def test_an_impossible_budget_leaves_nothing_behind(
         (["--bits", "all"], "bits 'all' are not understood"),
         (["--bits", "2-8"], "ncnn runs 8, 16 and 32 bits only"),
         (["--bits", "2-8", "--budget", "latency=0.9x"], "ncnn runs 8, 16 and 32 bits only"),
+        (["--bits", "2-8", "--table", "absent.npy"], "no such file: absent.npy"),
+        (["--budget", "size=1MB", "--budget", "size=0.5x"], "two budgets of one kind"),
+        (["--budget", "energy=0.5x", "--energy-table", "absent"], "no such file: absent"),
         (["--board", "board:8100"], "'board:8100' is not a board's address"),
         (["--board", "http://127.0.0.1:9"], "no device agent answers at http://127.0.0.1:9"),
         (["--data", "absent"], "no such data folder: absent"),

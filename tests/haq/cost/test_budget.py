@@ -26,6 +26,9 @@ from quant.errors import BudgetError
         ("bops=0.05x", Budget("bops", 0.05, True)),
         ("bops=1.5G", Budget("bops", 1.5e9, False)),
         ("bops=2T", Budget("bops", 2e12, False)),
+        ("energy=0.5x", Budget("energy", 0.5, True)),
+        ("energy=1.5mJ", Budget("energy", 1.5, False)),
+        ("energy=2uJ", Budget("energy", 0.002, False)),
     ],
 )
 def test_what_is_typed(text: str, expected: Budget) -> None:
@@ -53,7 +56,8 @@ def test_what_is_typed(text: str, expected: Budget) -> None:
         "size=1G",
         "size=1mb",
         "bops=1ms",
-        "energy=0.5x",
+        "energy=1ms",
+        "power=0.5x",
         "LATENCY=0.9x",
         "0.9x",
         "latency=1..5x",
@@ -71,7 +75,7 @@ def test_any_text_is_a_budget_or_a_budget_error(text: str) -> None:
         assert parse_budget(text).amount > 0
 
 
-@given(st.sampled_from(["latency", "size", "bops"]), st.floats(0.001, 100))
+@given(st.sampled_from(["latency", "size", "bops", "energy"]), st.floats(0.001, 100))
 def test_relative_budgets_are_multiples_of_the_float_cost(kind: str, share: float) -> None:
     budget = parse_budget(f"{kind}={share:.6f}x")
     assert budget.relative

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from haq.report import write_report
-from haq.report.page import count_bits, kilobytes, scientific, share
+from haq.report.page import count_bits, kilobytes, scientific, share, used_up
 from haq.search.final import Winner
 from haq.search.loop import Outcome
 from haq.search.rated import Rated, ScoreKind
@@ -204,3 +204,40 @@ def test_settings_of_another_program_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"name": "theirs"}')
     with pytest.raises(InputError, match="was not written by a search"):
         write_report(tmp_path)
+
+
+def test_several_budgets_are_shown_with_what_was_reached(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", SIMULATED)
+    summary = json.loads(folder.summary.read_text())
+    summary["details"]["budgets"] = [
+        {"kind": "table", "ratio": 0.6, "reference": "W8A8", "reached": 0.59},
+        {"kind": "size", "ratio": 0.5, "reference": "float", "reached": 0.25},
+    ]
+    write_json(folder.summary, summary)
+    lines = [json.loads(line) for line in folder.trials.read_text().splitlines()]
+    ratios = {"table": 0.3, "size": 0.45}
+    folder.trials.write_text("".join(f"{json.dumps({**t, 'ratios': ratios})}\n" for t in lines))
+    text = " ".join(read_page(write_report(folder.path)).words)
+    for expected in (
+        "budget latency by the table ≤ 0.600 of W8A8, size ≤ 0.500 of float",
+        "latency by the table 0.590 of W8A8 (at most 0.600), size 0.250 of float",
+        "largest share of a budget used up",
+    ):
+        assert expected in text
+
+
+def test_a_table_names_the_axis(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", SIMULATED)
+    summary = json.loads(folder.summary.read_text())
+    table = {"kind": "table", "ratio": 0.6, "reference": "W8A8", "reached": 0.59}
+    summary["details"]["budgets"] = [table]
+    write_json(folder.summary, summary)
+    text = " ".join(read_page(write_report(folder.path)).words)
+    assert "latency by the table, ratio to W8A8" in text
+
+
+def test_the_budget_most_used_up_counts_and_latency_as_measured() -> None:
+    budgets = [{"kind": "latency", "ratio": 0.8}, {"kind": "size", "ratio": 0.5}]
+    trial = {"ratios": {"latency": 0.4, "size": 0.3}, "latency_ratio": None}
+    assert used_up(trial, budgets) == pytest.approx(0.6)
+    assert used_up({**trial, "latency_ratio": 0.88}, budgets) == pytest.approx(1.1)

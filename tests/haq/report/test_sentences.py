@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from haq.report.sentences import score_sentences, size_sentence
+from haq.report.sentences import bounds, budget_sentence, score_sentences, size_sentence
 
 
 def test_one_sentence_for_each_kind_that_is_shown() -> None:
@@ -23,3 +23,25 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
     assert size_sentence({}) == size_sentence({"equal_size": None}) == ""
     exact = {"simulated": {"found_kl": 0.0, "uniform_kl": 0.0}}
     assert "– times" in size_sentence({"equal_size": exact})
+
+
+BUDGETS = {
+    "budgets": [
+        {"kind": "latency", "ratio": 0.9, "reference": "float", "reached": 0.874},
+        {"kind": "table", "ratio": 0.6, "reference": "W8A8", "reached": 0.5999},
+    ]
+}
+
+
+def test_budgets_and_what_was_reached() -> None:
+    assert bounds(BUDGETS) == "latency ≤ 0.900 of float, latency by the table ≤ 0.600 of W8A8"
+    assert budget_sentence(BUDGETS) == (
+        "The found policy has: latency 0.874 of float (at most 0.900), "
+        "latency by the table 0.600 of W8A8 (at most 0.600)."
+    )
+
+
+def test_the_budget_of_an_older_run() -> None:
+    older = {"budget": {"kind": "size", "ratio": 0.5, "float_cost": 100.0, "given": True}}
+    assert bounds(older) == "size ≤ 0.500 of float"
+    assert budget_sentence(older) == ""

@@ -154,3 +154,36 @@ def test_who_moves_up_is_completed_in_turn() -> None:
     far = [*guessed[:FINALISTS], *(replace(o, score=replace(o.score, kl=2)) for o in guessed[9:])]
     assert {o.score.images for o in completed(far, as_known(whole))[:FINALISTS]} == {10}
     assert {o.score.images for o in completed(far, as_known(whole))[FINALISTS:]} == {2}
+
+
+PRICED = TableModel({f"l{i}": {Bits(b, b): float(b) for b in (8, 16, 32)} for i in range(3)})
+SIZE_TOO = Target("size", PRICED, bound=32.0, float_cost=96.0)
+TIME_TOO = Target("latency", PRICED, bound=0.9, float_cost=1.0)
+BOTH = Target("several", PRICED, 0.0, 1.0, parts=(SIZE_TOO, TIME_TOO))
+
+
+def test_several_budgets_are_kept_each_and_only_the_measured_has_slack() -> None:
+    outcomes = [
+        outcome(NAMED["d"], kl=0.01, cost=0.0, ratio=0.8),  # size 40
+        outcome(NAMED["a"], kl=0.1, cost=0.0, ratio=0.95),  # too slow
+        outcome(NAMED["b"], kl=0.2, cost=0.0, ratio=0.91),
+        outcome(NAMED["c"], kl=0.3, cost=0.0, ratio=0.8),
+    ]
+    assert list(ranked(outcomes, BOTH)) == outcomes[2:]
+    meter = meter_of({"b": 0.95, "c": 0.85})
+    winner = choose_measured(outcomes, BOTH, as_known(outcomes), meter, BESIDE)
+    assert winner.outcome == outcomes[3]
+
+
+def test_no_finalist_within_several_bounds_names_them() -> None:
+    outcomes = [outcome(NAMED["a"], kl=0.1, cost=0.0, ratio=0.8)]
+    with pytest.raises(BudgetError, match=r"kept 0\.333x and 0\.900x when measured again"):
+        choose_measured(outcomes, BOTH, as_known(outcomes), meter_of({}), BESIDE)
+
+
+def test_the_spare_one_wins_where_nothing_else_keeps_the_bound() -> None:
+    slow = outcome(NAMED["a"], kl=0.1, cost=0.89)
+    spare = outcome(NAMED["b"], kl=0.5, cost=0.85)
+    meter = meter_of({"a": 0.95, "b": 0.85})
+    winner = choose_measured([slow], LATENCY, as_known([slow]), meter, BESIDE, iter([[spare]]))
+    assert winner.outcome == spare

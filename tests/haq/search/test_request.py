@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haq.cost import Budget
-from haq.search.request import SearchRequest, check_budget, parse_bits
+from haq.cost import Budget, read_energy, read_table
+from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.errors import BudgetError, PolicyError
 from quant.policy import ALLOWED_BITS
+from tests.haq.cost.tables import write_profile, write_table
 
 NAMES = ("stem", "middle", "last")
 REQUEST = SearchRequest(
@@ -82,17 +83,18 @@ def test_choices_are_tied_where_ncnn_runs_them() -> None:
 
 
 def test_simulated_bits_need_a_budget_without_latency() -> None:
-    assert check_budget("size=0.2x", (2, 8)) == Budget("size", 0.2, True)
-    assert check_budget("bops=0.2x", (2, 8)) == Budget("bops", 0.2, True)
-    for text in (None, "latency=0.9x"):
+    assert check_budgets(["size=0.2x"], (2, 8)) == (Budget("size", 0.2, True),)
+    assert check_budgets(["bops=0.2x"], (2, 8)) == (Budget("bops", 0.2, True),)
+    for texts in (None, ["latency=0.9x"], ["size=0.2x", "latency=0.9x"]):
         with pytest.raises(BudgetError, match="no latency on a board: give a budget such as"):
-            check_budget(text, (2, 8))
+            check_budgets(texts, (2, 8))
 
 
 def test_deployable_bits_take_any_budget_or_none() -> None:
-    assert check_budget(None, (8, 32)) is None
-    assert check_budget("latency=12ms", (8, 16, 32)) == Budget("latency", 12, False)
-    assert check_budget("size=1MB", (8, 16, 32)) == Budget("size", 1e6, False)
+    assert check_budgets(None, (8, 32)) is None
+    assert check_budgets([], (8, 32)) is None
+    assert check_budgets(["latency=12ms"], (8, 16, 32)) == (Budget("latency", 12, False),)
+    assert check_budgets(["size=1MB"], (8, 16, 32)) == (Budget("size", 1e6, False),)
 
 
 def test_settings_are_json_that_tells_requests_apart() -> None:
@@ -103,8 +105,8 @@ def test_settings_are_json_that_tells_requests_apart() -> None:
         replace(REQUEST, data="fashion-mnist"),
         replace(REQUEST, calibration="images"),
         replace(REQUEST, observer="kl"),
-        replace(REQUEST, budget=Budget("size", 0.5, True)),
-        replace(REQUEST, budget=Budget("size", 0.5, False)),
+        replace(REQUEST, budget=(Budget("size", 0.5, True),)),
+        replace(REQUEST, budget=(Budget("size", 0.5, False),)),
         replace(REQUEST, bits=(8, 32)),
         replace(REQUEST, episodes=119),
         replace(REQUEST, seed=1),
@@ -121,11 +123,13 @@ def test_shared_weights_may_have_1_bit_and_no_16() -> None:
         parse_bits("8,16", "kmeans")
 
 
-@pytest.mark.parametrize("text", [None, "latency=0.9x", "bops=0.1x"])
-def test_shared_weights_save_size_alone(text: str | None) -> None:
+@pytest.mark.parametrize(
+    "texts", [None, ["latency=0.9x"], ["bops=0.1x"], ["size=0.1x", "energy=0.5x"]]
+)
+def test_shared_weights_save_size_alone(texts: list[str] | None) -> None:
     with pytest.raises(BudgetError, match=r"k-means saves size alone.*--budget size=0.1x"):
-        check_budget(text, (1, 8), "kmeans")
-    assert check_budget("size=0.1x", (1, 8), "kmeans") == Budget("size", 0.1, True)
+        check_budgets(texts, (1, 8), "kmeans")
+    assert check_budgets(["size=0.1x"], (1, 8), "kmeans") == (Budget("size", 0.1, True),)
 
 
 @pytest.mark.parametrize("bits", [(1, 2, 3), (8, 32)])
@@ -138,3 +142,55 @@ def test_shared_weights_are_chosen_alone_and_not_counted_as_deployable(
     assert choices.activation == dict.fromkeys(NAMES, (32,))
     assert not request.is_deployable
     assert request.to_json()["quantizer"] == "kmeans"
+
+
+def test_several_budgets_of_different_kinds() -> None:
+    found = check_budgets(["size=1MB", "latency=0.9x", "energy=2mJ"], (8, 16))
+    assert found is not None
+    assert [budget.kind for budget in found] == ["size", "latency", "energy"]
+    with pytest.raises(BudgetError, match="two budgets of one kind"):
+        check_budgets(["size=1MB", "size=0.5x"], (8, 16))
+
+
+def test_a_table_says_the_latency_of_other_bits(tmp_path: Path) -> None:
+    table = read_table(write_table(tmp_path / "table.npy", 3))
+    budgets = (Budget("latency", 0.6, True),)
+    assert check_budgets(["latency=0.6x"], (2, 4, 8), table=table) == budgets
+    profile = read_table(write_profile(tmp_path / "table.json", NAMES))
+    assert check_budgets(["latency=0.6x"], (8, 16), table=profile) == budgets
+    assert check_budgets(["latency=6ms"], (8, 16), table=profile) == (Budget("latency", 6, False),)
+    for texts in (None, ["size=0.5x"]):
+        with pytest.raises(BudgetError, match="a table is for a latency budget: add one such as"):
+            check_budgets(texts, (2, 8), table=table)
+    with pytest.raises(BudgetError, match="says no milliseconds: write a multiple of"):
+        check_budgets(["latency=6ms"], (2, 8), table=table)
+    with pytest.raises(BudgetError, match="holds bits of 1, 2, 3, 4, 5, 6, 7, 8: choose"):
+        check_budgets(["latency=0.6x"], (8, 16), table=table)
+    with pytest.raises(BudgetError, match="holds bits of 8, 16, 32: choose"):
+        check_budgets(["latency=0.6x"], (2, 8), table=profile)
+
+
+def test_an_energy_table_holds_the_bits_and_has_a_budget(tmp_path: Path) -> None:
+    path = tmp_path / "energy.json"
+    path.write_text('{"mac_pj": {"8x8": 0.3}, "byte_pj": 1}')
+    energy = read_energy(path)
+    assert check_budgets(["energy=0.5x"], (2, 8), energy=energy)
+    with pytest.raises(BudgetError, match="an energy table is for an energy budget"):
+        check_budgets(["size=0.5x"], (2, 8), energy=energy)
+    with pytest.raises(PolicyError, match="nothing as wide as W16A16"):
+        check_budgets(["energy=0.5x"], (8, 16), energy=energy)
+
+
+def test_settings_tell_tables_apart_by_their_content(tmp_path: Path) -> None:
+    first, same, other = (
+        replace(REQUEST, table=read_table(write_table(tmp_path / f"{name}.npy", 3, seed)))
+        for name, seed in (("first", 0), ("same", 0), ("other", 1))
+    )
+    texts = [json.dumps(request.to_json()) for request in (REQUEST, first, same, other)]
+    assert texts[1] == texts[2]
+    assert len(set(texts)) == 3
+    table = first.table
+    assert table is not None
+    assert first.to_json()["table"] == {"sha256": table.digest}
+    energy = replace(REQUEST, energy=read_energy())
+    assert len(energy.to_json()["energy"]["sha256"]) == 64

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from haq.cost import parse_budget
+from haq.cost import parse_budget, read_table
 from haq.data import load_splits
 from haq.evaluators import PolicyEvaluator, make_evaluator
 from haq.progress import Silent
@@ -26,6 +26,7 @@ from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
 from quant.evaluate import Score, Seen
 from quant.policy import Policy, uniform
+from tests.haq.cost.tables import write_profile, write_table
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
@@ -53,7 +54,7 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> SearchRequest:
         data=str(write_images(folder / "images", cropped("test", 20))),
         calibration=None,
         observer="absmax",
-        budget=parse_budget("latency=0.9x"),
+        budget=(parse_budget("latency=0.9x"),),
         bits=(8, 32),
         episodes=EPISODES,
         seed=0,
@@ -265,7 +266,7 @@ def racing_request(
     return replace(
         request_,
         data=str(write_images(folder / "images", cropped("test", 200))),
-        budget=parse_budget("size=0.5x"),
+        budget=(parse_budget("size=0.5x"),),
         episodes=17,
     )
 
@@ -425,7 +426,7 @@ def test_an_impossible_budget_names_the_least_and_leaves_no_folder(
     request_: SearchRequest, tmp_path: Path, budget: str, least: str
 ) -> None:
     with pytest.raises(BudgetError, match=least) as raised:
-        search(replace(request_, budget=parse_budget(budget)), tmp_path / "runs" / "new")
+        search(replace(request_, budget=(parse_budget(budget),)), tmp_path / "runs" / "new")
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -433,7 +434,7 @@ def test_an_impossible_budget_names_the_least_and_leaves_no_folder(
 def test_an_impossible_budget_does_not_touch_a_run_that_was_there(
     request_: SearchRequest, tmp_path: Path
 ) -> None:
-    impossible = replace(request_, budget=parse_budget("latency=0.2x"))
+    impossible = replace(request_, budget=(parse_budget("latency=0.2x"),))
     with pytest.raises(BoardError):
         search(impossible, tmp_path / "run", SimulatedBoard(lost_at=1))
     before = content(tmp_path / "run")
@@ -454,7 +455,7 @@ def test_without_a_budget_the_result_beats_float_and_uniform_8(
 
 def test_a_size_budget_is_kept_by_the_written_file(request_: SearchRequest, tmp_path: Path) -> None:
     board = SimulatedBoard()
-    request = replace(request_, budget=parse_budget("size=0.6x"), episodes=3)
+    request = replace(request_, budget=(parse_budget("size=0.6x"),), episodes=3)
     summary = search(request, tmp_path / "run", board)
     assert summary["best"]["size_bytes"] <= 0.6 * summary["uniform"]["32"]["size_bytes"]
     assert (tmp_path / "run" / "mbv2.ncnn.bin").stat().st_size == summary["best"]["size_bytes"]
@@ -465,7 +466,7 @@ def test_a_size_budget_is_kept_by_the_written_file(request_: SearchRequest, tmp_
 
 def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
     request = replace(
-        request_, bits=tuple(range(2, 9)), budget=parse_budget("size=0.25x"), episodes=3
+        request_, bits=tuple(range(2, 9)), budget=(parse_budget("size=0.25x"),), episodes=3
     )
     board, path = SimulatedBoard(), tmp_path / "run"
     summary = search(request, path, board)
@@ -490,12 +491,93 @@ def test_simulated_bits(request_: SearchRequest, tmp_path: Path) -> None:
     assert summary["uniform"]["8"]["kl"] == kl_in_ncnn(request, uniform(names, 8, 8))
 
 
+def test_bits_within_a_table_and_a_size(request_: SearchRequest, tmp_path: Path) -> None:
+    """Nothing is measured but uniform policies, and ratios are to W8A8."""
+    table = read_table(write_table(tmp_path / "table.npy", 53))
+    budgets = parse_budget("size=0.25x"), parse_budget("latency=0.6x")
+    request = replace(
+        request_,
+        bits=tuple(range(2, 9)),
+        budget=budgets,
+        table=table,
+        quantizer="naive",
+        episodes=3,
+    )
+    board, path = SimulatedBoard(), tmp_path / "run"
+    best = search(request, path, board)["best"]
+    assert best["latency_ratio"] is None
+    assert len(board.calls) == 1
+    assert not board.profiled
+    shown = {one["kind"]: one for one in read_json(path / "summary.json")["details"]["budgets"]}
+    assert [(kind, one["reference"]) for kind, one in shown.items()] == [
+        *(("size", "float"), ("table", "W8A8"))
+    ]
+    graph = load_subject(request)[0].network.graph
+    costs = table.relative(graph, request.choices(graph.layer_names))
+    policy = Policy.from_json(best["policy"])
+    assert shown["table"]["reached"] == costs.ratio(policy) <= 0.6
+    assert shown["size"]["reached"] <= 0.25
+    assert all(t["cost"] == 0 and t["ratios"]["table"] <= 0.6 for t in trials(path))
+    assert read_json(path / "run.json")["table"] == {"sha256": table.digest}
+    other = read_table(write_table(tmp_path / "table.npy", 53, seed=1))
+    with pytest.raises(InputError, match="other settings, weights or images"):
+        search(replace(request, table=other), path)
+
+
+def test_a_table_of_another_network_leaves_no_folder(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    few = read_table(write_table(tmp_path / "table.npy", 52))
+    with pytest.raises(InputError, match="holds 52 layers, but the network has 53"):
+        search(replace(request_, bits=(4, 8), table=few), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_measured_latency_beside_a_size(request_: SearchRequest, tmp_path: Path) -> None:
+    budgets = parse_budget("latency=0.92x"), parse_budget("size=0.8x"), parse_budget("energy=0.9x")
+    board, path = SimulatedBoard(), tmp_path / "run"
+    summary = search(replace(request_, budget=budgets), path, board)
+    best = Policy.from_json(summary["best"]["policy"])
+    assert summary["best"]["latency_ratio"] == board.latency(best).ratio <= 0.92
+    assert summary["best"]["size_bytes"] <= 0.8 * summary["uniform"]["32"]["size_bytes"]
+    shown = read_json(path / "summary.json")["details"]["budgets"]
+    assert [one["kind"] for one in shown] == ["size", "energy", "latency"]
+    assert all(one["reached"] <= one["ratio"] for one in shown)
+    assert shown[2]["reached"] == summary["best"]["latency_ratio"]
+    assert all(trial["latency_ratio"] is not None for trial in trials(path))
+
+
+def test_budgets_that_exclude_each_other_leave_no_folder(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    """Least latency keeps layers in float that are slower at 8 bits."""
+    budgets = parse_budget("latency=0.89x"), parse_budget("size=0.3x")
+    with pytest.raises(BudgetError, match="cannot be met together: the closest policy found has"):
+        search(replace(request_, budget=budgets), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_from_a_file_stands_for_the_board(
+    request_: SearchRequest, tmp_path: Path
+) -> None:
+    names = load_subject(request_)[0].network.graph.layer_names
+    table = read_table(write_profile(tmp_path / "table.json", names))
+    board, path = SimulatedBoard(), tmp_path / "run"
+    search(replace(request_, table=table, episodes=3), path, board)
+    (shown,) = read_json(path / "summary.json")["details"]["budgets"]
+    assert (shown["kind"], shown["reference"]) == ("table", "float")
+    assert shown["reached"] <= 0.9
+    assert not board.profiled
+    assert len(board.calls) == 1
+    assert all(trial["latency_ratio"] is None for trial in trials(path))
+
+
 def test_shared_weights(request_: SearchRequest, tmp_path: Path) -> None:
     request = replace(
         request_,
         quantizer="kmeans",
         bits=(2, 4, 6, 32),
-        budget=parse_budget("size=0.3x"),
+        budget=(parse_budget("size=0.3x"),),
         episodes=3,
     )
     path = tmp_path / "run"

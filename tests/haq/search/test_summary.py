@@ -7,9 +7,10 @@ from haq.board import Latency
 from haq.search.final import Winner
 from haq.search.loop import Outcome
 from haq.search.rated import Rated
-from haq.search.summary import agents_best_kl, details, summarise, trial_record
+from haq.search.summary import agents_best_kl, budgets_json, details, summarise, trial_record
 from haq.search.target import Target
 from quant.evaluate import Score
+from quant.policy import Bits
 from tests.env.toys import TableModel
 from tests.haq.search.doubles import latency, tied
 from tests.haq.simulated_board import SimulatedBoard
@@ -94,3 +95,23 @@ def test_a_trial_is_one_flat_record() -> None:
         "policy": POLICY.to_json(),
     }
     assert trial_record(replace(OUTCOME, latency=None))["latency_ratio"] is None
+
+
+def test_each_budget_is_shown_with_what_was_reached() -> None:
+    one = {"l0": {Bits(8, 8): 100.0}, "l1": {Bits(16, 16): 350.0}}
+    parts = (
+        Target("table", TableModel(one), 500.0, 1000.0, reference="W8A8"),
+        Target("latency", TableModel(one), 0.9, 1.0),
+    )
+    target = Target("several", TableModel(one), 0.0, 1.0, parts=parts)
+    assert budgets_json(target, Winner(OUTCOME, latency(0.85))) == [
+        {"kind": "table", "ratio": 0.5, "reference": "W8A8", "reached": 0.45},
+        {"kind": "latency", "ratio": 0.9, "reference": "float", "reached": 0.85},
+    ]
+    assert budgets_json(TARGET, Winner(OUTCOME, latency(0.85))) == [
+        {"kind": "size", "ratio": 0.5, "reference": "float", "reached": 0.45}
+    ]
+    assert trial_record(OUTCOME, target.ratios(POLICY))["ratios"] == {
+        "table": 0.45,
+        "latency": 450.0,
+    }

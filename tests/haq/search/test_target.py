@@ -9,26 +9,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.actions import tied_choices, weight_choices
+from env.actions import free_choices, tied_choices, weight_choices
+from env.budget import walk
 from haq.board import Latency, Profile, profile_to_json, read_profile
-from haq.cost import Budget, LatencyCost, codebook_cost, parse_budget
+from haq.cost import Budget, LatencyCost, codebook_cost, parse_budget, read_table
+from haq.cost.budget import Kind
+from haq.cost.table import make_latency_cost
 from haq.progress import Silent
 from haq.search.target import (
+    Target,
     additive_target,
     default_bound,
     deviation,
+    exact_target,
     find_least,
+    joined,
     latency_target,
     load_or_measure_profile,
-    make_latency_cost,
     measure_probes,
     merge_profiles,
     random_policy,
 )
 from haq.store import RunFolder
 from quant.errors import BudgetError
-from quant.policy import Policy, uniform
-from tests.env.toys import toy_graph
+from quant.policy import Bits, Policy, uniform
+from tests.env.toys import TableModel, toy_graph
+from tests.haq.cost.tables import write_profile, write_table
 from tests.haq.search.doubles import latency
 from tests.haq.simulated_board import OVERHEAD_MS, SimulatedBoard
 
@@ -76,14 +82,14 @@ def test_a_size_can_be_counted_in_another_way() -> None:
 
 
 @pytest.mark.parametrize("kind", ["size", "bops"])
-def test_an_impossible_additive_budget_names_the_least(kind: str) -> None:
+def test_an_impossible_additive_budget_names_the_least(kind: Kind) -> None:
     graph = toy_graph(6)
     choices = tied_choices(graph.layer_names)
     loose = additive_target(parse_budget(f"{kind}=1x"), graph, choices)
     least = loose.model.cost(loose.model.least()) / loose.float_cost
-    assert additive_target(Budget(loose.kind, least, True), graph, choices).ratio <= 1
+    assert additive_target(Budget(kind, least, True), graph, choices).ratio <= 1
     with pytest.raises(BudgetError, match=rf"cannot be met: the least reachable .*{least:.3f}x"):
-        additive_target(Budget(loose.kind, 0.999 * least, True), graph, choices)
+        additive_target(Budget(kind, 0.999 * least, True), graph, choices)
 
 
 def test_a_relative_latency_is_the_bound() -> None:
@@ -197,3 +203,77 @@ def test_parts_of_a_profile_are_put_in_proportion() -> None:
         "b": {8: pytest.approx(1.5), 32: pytest.approx(3.0)},
     }
     assert merged.pairs == {("a", "b"): {(8, 8): pytest.approx(4.5)}}
+
+
+def test_a_table_is_exact_and_relative_to_its_own_reference(tmp_path: Path) -> None:
+    graph = toy_graph(6)
+    choices = free_choices(graph.layer_names)
+    costs = read_table(write_table(tmp_path / "table.npy", 6)).relative(graph, choices)
+    target = exact_target("table", Budget("latency", 0.6, True), costs)
+    w8a8 = costs.model.cost(uniform(graph.layer_names, 8, 8))
+    assert (target.kind, target.reference, target.latency) == ("table", "W8A8", None)
+    assert (target.float_cost, target.bound) == (w8a8, 0.6 * w8a8)
+    with pytest.raises(
+        BudgetError, match=r"a latency by the table of .* \(0\.010x\) cannot be met"
+    ):
+        exact_target("table", Budget("latency", 0.01, True), costs)
+
+
+def test_milliseconds_of_a_profile_are_put_in_proportion(tmp_path: Path) -> None:
+    graph = toy_graph(6)
+    choices = tied_choices(graph.layer_names)
+    costs = read_table(write_profile(tmp_path / "t.json", graph.layer_names))
+    relative = costs.relative(graph, choices)
+    target = exact_target("table", Budget("latency", relative.scale, False), relative)
+    assert (target.reference, target.bound, target.ratio) == ("float", 1, 1)
+
+
+def joint(size: float, bops: float) -> Target:
+    graph = toy_graph(6)
+    choices = free_choices(graph.layer_names)
+    budgets = Budget("size", size, True), Budget("bops", bops, True)
+    return joined([additive_target(one, graph, choices) for one in budgets], choices)
+
+
+def test_one_budget_stays_as_it_is() -> None:
+    graph = toy_graph(6)
+    target = additive_target(parse_budget("size=0.5x"), graph, tied_choices(graph.layer_names))
+    assert joined([target], tied_choices(graph.layer_names)) is target
+    assert target.budgets == (target,)
+    assert target.ratios(uniform(graph.layer_names, 8, 8)) == {}
+
+
+def test_several_budgets_are_kept_together() -> None:
+    target = joint(0.25, 0.05)
+    assert (target.kind, target.bound, target.latency) == ("several", 0, None)
+    assert [(one.kind, one.ratio) for one in target.budgets] == [("size", 0.25), ("bops", 0.05)]
+    names = toy_graph(6).layer_names
+    policy = walk(uniform(names, 8, 8), free_choices(names), target.model, target.bound)
+    assert set(target.ratios(policy)) == {"size", "bops"}
+    assert all(one.model.cost(policy) <= one.bound for one in target.budgets)
+
+
+def test_budgets_that_exclude_each_other_are_named() -> None:
+    """Where fewer bits cost more, the one's least is the other's most."""
+    names = ("a", "b")
+    choices = tied_choices(names, (8, 16))
+    rising = {name: {Bits(8, 8): 1.0, Bits(16, 16): 2.0} for name in names}
+    falling = {name: {Bits(8, 8): 2.0, Bits(16, 16): 1.0} for name in names}
+    targets = [
+        Target("size", TableModel(rising), bound=2.0, float_cost=4.0),
+        Target("table", TableModel(falling), bound=2.0, float_cost=4.0),
+    ]
+    with pytest.raises(BudgetError, match=r"together: .* found has \w+ 1\.000x of 0\.500x$"):
+        joined(targets, choices)
+
+
+def test_a_measured_latency_among_several_is_corrected() -> None:
+    _, model, meter = make()
+    latencies = latency_target(parse_budget("latency=0.9x"), model, meter, seed=0)
+    target = joined([Target("size", latencies.model, 2.0, 1.0), latencies], CHOICES)
+    assert target.latency is model
+    policy = model.least()
+    before = target.model.cost(policy)
+    model.observe(policy, 1.5, 0.001)
+    assert before == 0
+    assert target.model.cost(policy) > 0.1

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from env.actions import Choices, free_choices, tied_choices
 from env.budget import CostModel, Harm
-from haq.search._base import Limit, Problem, Searcher, Trial
+from haq.search._base import Searcher, Trial
+from haq.search.problem import Limit, Problem
 from quant.policy import Policy
 from tests.env.toys import CoupledModel, bit_costs, quantization_noise, toy_graph
 

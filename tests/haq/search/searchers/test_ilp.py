@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from env.actions import tied_choices
-from haq.search._base import Limit, Problem
+from haq.search.problem import Limit, Problem
 from haq.search.searchers.ilp import solve
 from haq.search.searchers.linear import linear_cost
 from quant.policy import Policy
