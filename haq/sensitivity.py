@@ -24,6 +24,10 @@ class Sensitivity:
     weights: Mapping[int, float]
     inputs: Mapping[int, float]
 
+    def kl(self, bits: Bits) -> float:
+        """KL of weights and inputs together; what the table does not hold is float."""
+        return self.weights.get(bits.weight, 0.0) + self.inputs.get(bits.activation, 0.0)
+
 
 def measure_sensitivities(
     evaluator: Evaluator, tables: Mapping[str, LayerTable], progress: Progress

@@ -1,4 +1,8 @@
-"""How much each layer suffers alone: KL with one layer quantized and all others in float."""
+"""How much each layer suffers alone: KL with one layer quantized and all others in float.
+
+Where a table knows the errors of its entries, two probes a layer tell the rest (`haq.sensitivity`);
+else every width is probed.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,19 @@ import numpy as np
 
 from env.actions import Choices
 from env.budget import CostModel, Harm, walk
+from haq.progress import Progress
 from haq.search.memory import Evaluator
+from haq.sensitivity import measure_sensitivities
 from quant.policy import Bits, Policy, uniform
+from quant.recipe.table import LayerTable
 
 FLOAT = 32
 SAMPLES = 15
 PROBED_IMAGES = 50_000
 """Images run to probe all layers; the ranks of their KL are stable from 64 images a probe on."""
 LEAST_PROBE_IMAGES, MOST_PROBE_IMAGES = 64, 500
+TABLE_PROBE_IMAGES = 100
+"""Images of each of the few probes that a table needs."""
 
 
 def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
@@ -34,6 +43,17 @@ def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
         }
         harm[name] = {bits: harm_of(bits, probes) for bits in choices.alternatives(name)}
     return harm
+
+
+def measure_table_harm(
+    evaluator: Evaluator, choices: Choices, tables: Mapping[str, LayerTable], progress: Progress
+) -> Harm:
+    """The same by the sensitivities of a table's entries; the evaluator computes by the table."""
+    found = measure_sensitivities(evaluator, tables, progress)
+    return {
+        name: {bits: found[name].kl(bits) for bits in choices.alternatives(name)}
+        for name in choices.names
+    }
 
 
 def probed(choices: Choices, name: str) -> list[Bits]:

@@ -25,7 +25,14 @@ from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
 from haq.search.equal_size import uniforms_near
 from haq.search.final import Winner, choose_measured, choose_simulated
-from haq.search.harm import count_probes, measure_harm, probe_images, typical_kl
+from haq.search.harm import (
+    TABLE_PROBE_IMAGES,
+    count_probes,
+    measure_harm,
+    measure_table_harm,
+    probe_images,
+    typical_kl,
+)
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
 from haq.search.problem import Problem, make_problem
@@ -54,6 +61,7 @@ from quant.graph import Graph
 from quant.naive import Arithmetic
 from quant.policy import ENGINE_BITS, Policy, uniform
 from quant.quantized import Quantizer
+from quant.recipe.table import TableQuantizer
 
 BATCH = 8
 """Episodes whose policies the board measures together."""
@@ -234,12 +242,21 @@ class Stages:
         return {str(bits): uniform(self.choices.names, bits, bits) for bits in ENGINE_BITS}
 
     def _probe(self) -> Harm:
-        validation = self.splits.validation
+        quantizer = self._quantizer(self.arithmetic, final=False)
+        if isinstance(quantizer, TableQuantizer):
+            # Here the probes themselves are the steps of progress.
+            evaluator = self._probes(TABLE_PROBE_IMAGES, Silent())
+            return measure_table_harm(evaluator, self.choices, quantizer.tables, self.progress)
         probes = count_probes(self.choices)
-        some = validation.rows(0, min(probe_images(probes), len(validation)) - 1)
-        evaluator = self._evaluator(some, "probe", self.arithmetic)
+        evaluator = self._probes(probe_images(probes), self.progress)
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
+
+    def _probes(self, images: int, progress: Progress) -> RememberedEvaluator:
+        validation = self.splits.validation
+        some = validation.rows(0, min(images, len(validation)) - 1)
+        evaluator = self._policies_on(some, "probe", self.arithmetic)
+        return RememberedEvaluator(evaluator, self.journal, "probe", progress)
 
     @cached_property
     def race(self) -> RacingEvaluator:

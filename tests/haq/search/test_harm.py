@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from env.actions import Choices, free_choices, tied_choices
 from env.budget import Harm
+from haq.prepare import to_tensor
+from haq.progress import Silent
 from haq.search.harm import (
     count_probes,
     harm_of,
     measure_harm,
+    measure_table_harm,
     probe_images,
     probed,
     total_harm,
     typical_kl,
 )
+from quant.evaluate import Score
 from quant.policy import Bits, Policy, uniform
+from quant.recipe.table import make_tables
 from tests.env.toys import bit_costs
 from tests.haq.search.doubles import HarmEvaluator
+from tests.haq.subjects import cropped, small_subject
 
 NAMES = ("l0", "l1", "l2", "l3")
 TIED = tied_choices(NAMES)
@@ -92,3 +100,33 @@ def test_the_typical_kl_lies_among_policies_within_the_bound() -> None:
 @pytest.mark.parametrize(("probes", "images"), [(1, 500), (106, 471), (718, 69), (10_000, 64)])
 def test_many_probes_take_fewer_images_each(probes: int, images: int) -> None:
     assert probe_images(probes) == images
+
+
+def test_a_table_tells_other_widths_from_two_probes_a_layer() -> None:
+    class ByParts:
+        """Weights of 4 bits cost 0.4, inputs of 4 bits 0.2, in every layer."""
+
+        float_top1 = 0.9
+        asked = 0
+
+        def score(self, policies: Sequence[Policy]) -> list[Score]:
+            self.asked += len(policies)
+            return [Score(0.9, self.kl(policy), 1.0, 10) for policy in policies]
+
+        def kl(self, policy: Policy) -> float:
+            low = [bits for bits in policy.layers.values() if bits != Bits(32, 32)]
+            return sum(0.4 * (b.weight == 4) + 0.2 * (b.activation == 4) for b in low)
+
+    subject = small_subject()
+    names, network = subject.network.graph.layer_names, subject.network
+    tables = make_tables(network, to_tensor(cropped("calibration", 4)))
+    evaluator = ByParts()
+    choices = free_choices(names, (4, 8, 32))
+    harm = measure_table_harm(evaluator, choices, tables, Silent())
+    assert evaluator.asked == 2 * len(names)
+    row, table = harm[names[3]], tables[names[3]]
+    assert row[Bits(4, 32)] == pytest.approx(0.4)
+    assert row[Bits(4, 4)] == pytest.approx(0.6)
+    assert row[Bits(32, 32)] == 0
+    share = table.weights[8].error / table.weights[4].error
+    assert row[Bits(8, 32)] == pytest.approx(0.4 * share)
