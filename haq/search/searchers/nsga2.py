@@ -18,7 +18,7 @@ POPULATION = 24
 
 
 class Nsga2Searcher:
-    """Proposes the offspring of a population, walked into the budget.
+    """Proposes the offspring of a population, walked into the budget; it knows no harms.
 
     The one objective is the reward: that the walk keeps the budget takes the second one away. An
     offspring is rewarded as what the walk makes of it.
@@ -53,6 +53,6 @@ class Nsga2Searcher:
             for index, step in enumerate(given.choices.steps)
         ]
         bred = given.choices.policy(widths)
-        policy = walk(bred, given.choices, given.model, given.bound, given.harm)
+        policy = walk(bred, given.choices, given.model, given.bound)
         self._bred.setdefault(policy.key(), []).append(genes)
         return policy

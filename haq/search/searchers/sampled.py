@@ -13,7 +13,7 @@ from quant.policy import Policy
 
 
 class RandomSearcher:
-    """Draws every width uniformly, then walks into the budget."""
+    """Draws every width uniformly, then walks into the budget; it knows no harms."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -30,4 +30,4 @@ class RandomSearcher:
         given = self._problem
         widths = [int(self._rng.choice(step.widths)) for step in given.choices.steps]
         policy = given.choices.policy(widths)
-        return walk(policy, given.choices, given.model, given.bound, given.harm)
+        return walk(policy, given.choices, given.model, given.bound)
