@@ -25,7 +25,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An episode: its number from 1, who proposed the policy, what it scored, cost and earned."""
+    """An episode: its number from 1, who proposed the policy, what it scored, cost and earned.
+
+    `within` names the bound of another search of the same sweep, where the episode is one of that.
+    """
 
     episode: int
     origin: str
@@ -34,6 +37,7 @@ class Outcome:
     cost: float
     reward: float
     latency: Latency | None
+    within: str | None = None
 
 
 def run_episodes(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from haq.board import AnyBoard
+from haq.board import AnyBoard, Device
 from haq.data import Splits, load_splits
 from haq.prepare import (
     Subject,
@@ -17,9 +21,11 @@ from haq.prepare import (
 )
 from haq.progress import Progress
 from haq.search.equal_size import size_details
+from haq.search.loop import Outcome
 from haq.search.request import SearchRequest
 from haq.search.stages import Stages
 from haq.search.summary import details, summarise
+from haq.search.target import Target
 from haq.store import RunFolder, write_json
 from haq.store.run_folder import discard
 from quant.errors import BudgetError
@@ -48,35 +54,93 @@ def search_subject(
     BoardError where the board fails.
     """
     started = time.monotonic()
+    opened = open_run(request.to_json(), request, subject, splits, folder, board)
+    search = Stages(request, folder, board, progress, subject, splits)
+    with discarding(opened):
+        target = search.find_target()
+    outcomes = search.run(target, folder)
+    seconds = time.monotonic() - started
+    searched = Searched(folder, target, request.budget is not None, outcomes, seconds)
+    summary, _ = conclude(search, searched, outcomes, opened.device)
+    return summary
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The folder of a run, and what else decides its result than what was asked.
+
+    `made` is the topmost folder that had to be made, None for a run that is continued.
+    """
+
+    folder: RunFolder
+    made: Path | None
+    device: Device
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search whose episodes are done, and the seconds that they took."""
+
+    folder: RunFolder
+    target: Target
+    budget_given: bool
+    outcomes: Sequence[Outcome]
+    seconds: float
+
+
+def open_run(
+    settings: Mapping[str, Any],
+    request: SearchRequest,
+    subject: Subject,
+    splits: Splits,
+    folder: RunFolder,
+    board: AnyBoard,
+) -> Opened:
+    """Open the folder for these settings and give the board its network. Raises InputError."""
     if request.table is not None:
         request.table.check(subject.network.graph.layer_names)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {"board": identity, "digests": digests(subject, splits)}
-    made = folder.open({**request.to_json(), **content})
+    made = folder.open({**settings, **content})
     upload(subject, board)
-    search = Stages(request, folder, board, progress, subject, splits)
+    return Opened(folder, made, device, content)
+
+
+@contextmanager
+def discarding(opened: Opened) -> Iterator[None]:
+    """A new folder does not stay where a bound turns out to be out of reach."""
     try:
-        target = search.find_target()
+        yield
     except BudgetError:
-        if made is not None:
-            discard(folder.path, made)
+        if opened.made is not None:
+            discard(opened.folder.path, opened.made)
         raise
-    outcomes = search.run(target)
-    winner, latencies = search.rank(target, outcomes)
+
+
+def conclude(
+    search: Stages, searched: Searched, candidates: Sequence[Outcome], device: Device
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Choose the winner among the candidates, rate, export and check it; summary and details.
+
+    Raises BudgetError where none keeps the bound, BoardError where the board fails.
+    """
+    started = time.monotonic()
+    folder, target, request = searched.folder, searched.target, search.request
+    winner, latencies = search.rank(target, candidates)
     best, uniforms = search.rate(winner, latencies)
     near = search.rate_near(best)
-    exports = search.export(best.policy)
-    seconds = time.monotonic() - started
-    summary = summarise(
-        str(folder.path), request.model, best, uniforms, exports, len(outcomes), seconds
-    )
+    exports = search.export(best.policy, folder)
+    seconds = searched.seconds + time.monotonic() - started
+    episodes = len(searched.outcomes)
+    summary = summarise(str(folder.path), request.model, best, uniforms, exports, episodes, seconds)
     rated = {"best": best, **uniforms, **near}
-    given = request.budget is not None
-    more = details(target, given, winner, outcomes, rated, device, request.agent)
+    given = searched.budget_given
+    more = details(target, given, winner, candidates, rated, device, request.agent)
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
-    return summary
+    return summary, more
 
 
 def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
+from itertools import zip_longest
 from math import nan
 from typing import Any
 
@@ -13,17 +14,15 @@ from env.budget import Harm
 from haq import export
 from haq.board import AnyBoard, Latency
 from haq.checks import check_exports
-from haq.cost import Budget, codebook_cost, energy_cost, read_energy, size_cost
-from haq.cost.relative import relative
+from haq.cost import codebook_cost
 from haq.cost.table import make_latency_cost
-from haq.data import Images, Splits
-from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
-from haq.prepare import (
-    Subject,
-)
+from haq.data import Splits
+from haq.evaluators import runs_here
+from haq.prepare import Subject
 from haq.progress import Progress, Silent
-from haq.quantizers import QuantizerName, make_quantizer
+from haq.search._base import Trial
 from haq.search.equal_size import uniforms_near
+from haq.search.evaluation import Evaluation
 from haq.search.final import Winner, choose_measured, choose_simulated
 from haq.search.harm import (
     TABLE_PROBE_IMAGES,
@@ -34,33 +33,28 @@ from haq.search.harm import (
     typical_kl,
 )
 from haq.search.loop import Outcome, run_episodes
-from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
-from haq.search.problem import Problem, make_problem
-from haq.search.racing import RacingEvaluator
+from haq.search.memory import RememberedMeter
+from haq.search.problem import make_problem
 from haq.search.rated import Rated
-from haq.search.rater import Rater
 from haq.search.request import SearchRequest
 from haq.search.reward import Reward, make_reward
 from haq.search.searchers.agents import make_searcher
 from haq.search.searchers.planned import make_start
+from haq.search.searchers.uniform import uniforms_by_name
 from haq.search.summary import trial_record
 from haq.search.target import (
+    MeasuredLatency,
     Target,
-    additive_target,
-    exact_target,
-    joined,
-    latency_target,
+    correct,
     load_or_measure_profile,
     observe,
 )
+from haq.search.targets import Targets
 from haq.shared_export import check_shared, export_shared
-from haq.sharing import TunedEvaluator, kmeans_quantizer
+from haq.sharing import TunedEvaluator
 from haq.store import Journal, RunFolder, write_json
-from haq.ways import How
 from quant.graph import Graph
-from quant.naive import Arithmetic
 from quant.policy import ENGINE_BITS, Policy, uniform
-from quant.quantized import Quantizer
 from quant.recipe.table import TableQuantizer
 
 BATCH = 8
@@ -73,7 +67,10 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Stages:
-    """The stages of one search, in the order of its methods; what they share is kept here."""
+    """The stages of one search, in the order of its methods; what they share is kept here.
+
+    The searches of a sweep share it too: nothing is scored or measured twice among them.
+    """
 
     def __init__(
         self,
@@ -84,74 +81,63 @@ class Stages:
         subject: Subject,
         splits: Splits,
     ) -> None:
+        """`folder` keeps the profile, and the journal of what was scored and measured."""
         self.request, self.folder, self.board, self.progress = request, folder, board, progress
         self.subject, self.splits = subject, splits
         self.capabilities = board.capabilities()
         self.choices = request.choices(self.graph.layer_names)
-        self.journal = Journal(folder.measurements)
+        journal = Journal(folder.measurements)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
-        self.meter = RememberedMeter(board, self.journal, limits)
-        shares = request.shares_weights
-        self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
-        self.tuned = (
-            TunedEvaluator(subject, self.sharing, splits.calibration, splits.test, progress)
-            if self.sharing
-            else None
-        )
-        self._quantizers: dict[str, Quantizer] = {}
+        self.meter = RememberedMeter(board, journal, limits)
+        self.evaluation = Evaluation(request, subject, splits, self.capabilities, journal, progress)
+        self.targets = Targets(request, self.graph, self.choices, self._measure_latency)
 
     @property
     def graph(self) -> Graph:
         """Of the network as loaded."""
         return self.subject.network.graph
 
-    @property
-    def arithmetic(self) -> Arithmetic:
-        """ncnn's where ncnn can run every policy that may be proposed."""
-        return "ncnn" if self.request.is_deployable else "simulated"
-
     def find_target(self) -> Target:
         """Cost model and bound. Raises BudgetError if the bound cannot be met."""
-        budgets = self.request.budget
-        if budgets is None:
-            return self._measured_target(None)
-        # What needs no measuring first: it may fail.
-        ordered = sorted(budgets, key=lambda budget: budget.kind == "latency")
-        return joined([self._target(budget) for budget in ordered], self.choices)
+        (target,) = self.targets.find([self.request.budget])
+        return target
 
-    def _target(self, budget: Budget) -> Target:
-        table = self.request.table
-        if budget.kind == "energy":
-            prices = self.request.energy or read_energy()
-            model = energy_cost(self.graph, self.choices, prices)
-            costs = relative(model, self.choices.names, prices.reference)
-            return exact_target("energy", budget, costs)
-        if budget.kind != "latency":
-            size = codebook_cost if self.sharing else size_cost
-            return additive_target(budget, self.graph, self.choices, size)
-        if table is not None:
-            return exact_target("table", budget, table.relative(self.graph, self.choices))
-        return self._measured_target(budget)
-
-    def _measured_target(self, budget: Budget | None) -> Target:
-        names = self.choices.names
-        profile = load_or_measure_profile(
-            self.board, names, self.folder, self.progress, **self.request.timing
-        )
-        model = make_latency_cost(self.choices, profile)
-        return latency_target(budget, model, self.meter, self.request.seed)
-
-    def run(self, target: Target) -> list[Outcome]:
-        """Probe the layers, then run all episodes."""
-        harm = self._probe()
+    def run(
+        self,
+        target: Target,
+        folder: RunFolder,
+        title: str = "search",
+        earlier: Sequence[Outcome] = (),
+    ) -> list[Outcome]:
+        """Probe the layers, then run all episodes; the searcher knows `earlier` ones."""
         typical = typical_kl(
-            self.choices, target.model, target.bound, harm, np.random.default_rng(self.request.seed)
+            self.choices,
+            target.model,
+            target.bound,
+            self.harm,
+            np.random.default_rng(self.request.seed),
         )
-        reward = make_reward(self.request.earns, self.race.float_top1, typical)
-        self.progress.start("search", self.request.episodes)
-        return self._episodes(
-            target, make_problem(self.graph, self.choices, target, harm, self.request.seed), reward
-        )
+        reward = make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
+        self.progress.start(title, self.request.episodes)
+        written, outcomes = Journal(folder.trials), []
+        for outcome in self._episodes(target, reward, earlier):
+            if outcome.episode > len(written.records):
+                written.append(trial_record(outcome, target.ratios(outcome.policy)))
+            outcomes.append(outcome)
+        return outcomes
+
+    @cached_property
+    def harm(self) -> Harm:
+        """The KL of every layer alone."""
+        quantizer = self.evaluation.quantizer(self.evaluation.arithmetic, final=False)
+        if isinstance(quantizer, TableQuantizer):
+            # Here the probes themselves are the steps of progress.
+            evaluator = self.evaluation.prober(TABLE_PROBE_IMAGES, Silent())
+            return measure_table_harm(evaluator, self.choices, quantizer.tables, self.progress)
+        probes = count_probes(self.choices)
+        evaluator = self.evaluation.prober(probe_images(probes), self.progress)
+        self.progress.start("harm of each layer", probes)
+        return measure_harm(evaluator, self.choices)
 
     def rank(
         self, target: Target, outcomes: Sequence[Outcome]
@@ -163,10 +149,10 @@ class Stages:
         if self.request.is_deployable:
             spare = self._spare(target)
             winner = choose_measured(
-                outcomes, target, self.race.complete, self.meter, beside, spare
+                outcomes, target, self.evaluation.race.complete, self.meter, beside, spare
             )
         else:
-            winner = choose_simulated(outcomes, target, self.race.complete)
+            winner = choose_simulated(outcomes, target, self.evaluation.race.complete)
         latencies = self.meter.measure(beside, "final")
         self.progress.advance()
         return winner, dict(zip(uniforms, latencies, strict=True))
@@ -184,9 +170,22 @@ class Stages:
         rated = {name: self._rate(policy, latencies[name]) for name, policy in uniforms.items()}
         return self._rate(best, winner.latency), rated
 
+    def rate_choices(self) -> dict[str, Rated]:
+        """The same bits everywhere, as far as the choices allow, by short name, on the test images.
+
+        Latencies are measured where ncnn can run all choices.
+        """
+        policies = uniforms_by_name(self.choices, self.request.bits)
+        measures = self.request.is_deployable
+        latencies = self.meter.measure(list(policies.values()), "final") if measures else ()
+        both = [runs_here(policy, self.capabilities) for policy in policies.values()]
+        self.progress.start("uniform bits", len(both) + sum(both))
+        pairs = zip_longest(policies.items(), latencies)
+        return {name: self._rate(policy, latency) for (name, policy), latency in pairs}
+
     def rate_near(self, best: Rated) -> dict[str, Rated]:
         """Uniform k-means of about the winner's size, by short name; for shared weights alone."""
-        if not self.sharing:
+        if not self.request.shares_weights:
             return {}
         size = codebook_cost(self.graph, self.choices)
         rated = {}
@@ -195,132 +194,58 @@ class Stages:
             rated[name] = self._rate(policy, None)
         return rated
 
-    def export(self, policy: Policy) -> dict[str, Any]:
+    def export(self, policy: Policy, folder: RunFolder) -> dict[str, Any]:
         """Write the networks, run them on the test images, and say what came out."""
-        if self.tuned is not None:
-            return self._export_shared(self.tuned, policy)
+        if self.evaluation.tuned is not None:
+            return self._export_shared(self.evaluation.tuned, policy, folder)
         self.progress.start("export and check", 1)
-        quantizer = self._quantizer(self.arithmetic, final=True)
-        export.export(self.subject, policy, self.capabilities, self.folder, quantizer)
+        quantizer = self.evaluation.quantizer(self.evaluation.arithmetic, final=True)
+        export.export(self.subject, policy, self.capabilities, folder, quantizer)
         found = check_exports(
-            self.subject, policy, self.capabilities, self.folder, self.splits.test, quantizer
+            self.subject, policy, self.capabilities, folder, self.splits.test, quantizer
         )
-        write_json(self.folder.policy, policy.to_json())
+        write_json(folder.policy, policy.to_json())
         self.progress.advance()
         return found
 
-    def _export_shared(self, tuned: TunedEvaluator, policy: Policy) -> dict[str, Any]:
+    def _export_shared(
+        self, tuned: TunedEvaluator, policy: Policy, folder: RunFolder
+    ) -> dict[str, Any]:
         """The same for shared weights, whose centroids are finetuned before."""
         layers = tuned.layers(policy)
         self.progress.start("export and check", 1)
-        export_shared(self.subject, policy, layers, self.folder)
-        found = check_shared(self.subject, layers, self.folder, self.splits.test)
-        write_json(self.folder.policy, policy.to_json())
+        export_shared(self.subject, policy, layers, folder)
+        found = check_shared(self.subject, layers, folder, self.splits.test)
+        write_json(folder.policy, policy.to_json())
         self.progress.advance()
         (score,) = tuned.score([policy])
         numbers = {"top1": score.top1, "kl": score.kl, "agreement": score.agreement}
         return {**found, "finetuned": numbers}
 
     def _rate(self, policy: Policy, latency: Latency | None) -> Rated:
-        return Rated(policy, self._rater.scores(policy), latency, self._size(policy))
-
-    @cached_property
-    def _rater(self) -> Rater:
-        test = self.splits.test
-        arithmetics: set[Arithmetic] = {"ncnn", self.arithmetic}
-        own = {kind: self._evaluator(test, "test", kind) for kind in arithmetics}
-        in_torch = self._evaluator(test, "test in torch", "ncnn", "torch")
-        tuned = (
-            # Its steps are epochs, and counted already.
-            RememberedEvaluator(self.tuned, self.journal, "test finetuned", Silent())
-            if self.tuned
-            else None
-        )
-        return Rater(own, in_torch, tuned, partial(runs_here, capabilities=self.capabilities))
+        scores = self.evaluation.rater.scores(policy)
+        return Rated(policy, scores, latency, self.evaluation.size(policy))
 
     def _uniforms(self) -> dict[str, Policy]:
         return {str(bits): uniform(self.choices.names, bits, bits) for bits in ENGINE_BITS}
 
-    def _probe(self) -> Harm:
-        quantizer = self._quantizer(self.arithmetic, final=False)
-        if isinstance(quantizer, TableQuantizer):
-            # Here the probes themselves are the steps of progress.
-            evaluator = self._probes(TABLE_PROBE_IMAGES, Silent())
-            return measure_table_harm(evaluator, self.choices, quantizer.tables, self.progress)
-        probes = count_probes(self.choices)
-        evaluator = self._probes(probe_images(probes), self.progress)
-        self.progress.start("harm of each layer", probes)
-        return measure_harm(evaluator, self.choices)
-
-    def _probes(self, images: int, progress: Progress) -> RememberedEvaluator:
-        validation = self.splits.validation
-        some = validation.rows(0, min(images, len(validation)) - 1)
-        evaluator = self._policies_on(some, "probe", self.arithmetic)
-        return RememberedEvaluator(evaluator, self.journal, "probe", progress)
-
-    @cached_property
-    def race(self) -> RacingEvaluator:
-        """Scores on the validation images, as few as it takes."""
-        images = self.splits.validation
-        evaluator = self._policies_on(images, "validation", self.arithmetic)
-        return RacingEvaluator(
-            RememberedImages(evaluator.see, self.journal, "validation"),
-            evaluator.float_logits,
-            images.labels,
-            seed=self.request.seed,
-            advance=self.progress.advance,
-        )
-
-    def _evaluator(
-        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
-    ) -> RememberedEvaluator:
-        evaluator = self._policies_on(images, part, arithmetic, how)
-        return RememberedEvaluator(evaluator, self.journal, part, self.progress)
-
-    def _policies_on(
-        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
-    ) -> PolicyEvaluator:
-        quantizer = self._quantizer(arithmetic, final=part == "test")
-        return make_evaluator(
-            self.subject, images, self.capabilities, arithmetic, how, quantizer=quantizer
-        )
-
-    def _quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
-        """Episodes pick from a table; what is kept in the end is quantized as a whole."""
-        if self.sharing is not None and arithmetic == "simulated":
-            return self.sharing
-        asked = self.request.quantizer
-        name: QuantizerName = "table" if asked == "best" and not final else asked
-        key = f"{name} {arithmetic}"
-        if key not in self._quantizers:
-            self._quantizers[key] = make_quantizer(
-                name,
-                self.subject,
-                self.splits.calibration,
-                arithmetic,
-                self.progress,
-            )
-        return self._quantizers[key]
-
-    def _size(self, policy: Policy) -> int:
-        if policy.is_deployable:
-            return export.weight_bytes(self.subject, policy, self.capabilities)
-        make = codebook_cost if self.sharing else size_cost
-        return int(make(self.graph, self.choices).cost(policy))
+    def _measure_latency(self) -> MeasuredLatency:
+        names, timing = self.choices.names, self.request.timing
+        profile = load_or_measure_profile(self.board, names, self.folder, self.progress, **timing)
+        model = make_latency_cost(self.choices, profile)
+        return correct(model, self.meter, self.request.seed)
 
     def _episodes(
-        self,
-        target: Target,
-        problem: Problem,
-        reward: Reward,
-    ) -> list[Outcome]:
+        self, target: Target, reward: Reward, earlier: Sequence[Outcome]
+    ) -> Iterator[Outcome]:
         episodes, agent = self.request.episodes, self.request.agent
+        problem = make_problem(self.graph, self.choices, target, self.harm, self.request.seed)
         searcher = make_searcher(agent, problem, episodes)
-        written = Journal(self.folder.trials)
-        outcomes = []
-        for outcome in run_episodes(
+        if earlier:
+            searcher.tell([Trial(o.policy, reward(o.score), {"kl": o.score.kl}) for o in earlier])
+        return run_episodes(
             searcher,
-            self.race,
+            self.evaluation.race,
             reward,
             target.model.cost,
             lambda policies: self._measure(target, policies),
@@ -328,16 +253,12 @@ class Stages:
             BATCH,
             make_start(self.request.begins_with, problem),
             agent,
-        ):
-            if outcome.episode > len(written.records):
-                written.append(trial_record(outcome, target.ratios(outcome.policy)))
-            outcomes.append(outcome)
-        return outcomes
+        )
 
     def _spare(self, target: Target) -> Iterator[list[Outcome]]:
         """The cheapest policy, in case that nothing else keeps the bound."""
         policy = target.model.least()
-        (score,) = self.race.complete([policy])
+        (score,) = self.evaluation.race.complete([policy])
         yield [Outcome(0, "least", policy, score, target.model.cost(policy), nan, None)]
 
     def _measure(self, target: Target, policies: list[Policy]) -> Sequence[Latency | None]:

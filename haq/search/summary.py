@@ -54,6 +54,7 @@ def details(
         "budgets": budgets_json(target, winner),
         "origin": winner.outcome.origin,
         "episode": winner.outcome.episode,
+        "within": winner.outcome.within,
         "agent": agent,
         "agents_best_kl": agents_best_kl(outcomes, target, agent),
         "agreement": {name: one.score.agreement for name, one in rated.items()},

@@ -131,17 +131,30 @@ def additive_target(
     return exact_target(budget.kind, budget, relative(make(graph, choices), choices.names))
 
 
-def latency_target(budget: Budget | None, model: LatencyCost, meter: Meter, seed: int) -> Target:
-    """Target of a latency budget, after the model was corrected on some measured policies.
+@dataclass(frozen=True)
+class MeasuredLatency:
+    """A model of latency that measurements have corrected; float takes `reference_ms`."""
+
+    model: LatencyCost
+    reference_ms: float
+
+
+def correct(model: LatencyCost, meter: Meter, seed: int) -> MeasuredLatency:
+    """Correct a model by uniform and random policies, and by those that it finds the fastest."""
+    probes = measure_probes(model, meter, seed)
+    find_least(model, meter)
+    return MeasuredLatency(model, median(latency.reference_ms for latency in probes.values()))
+
+
+def latency_target(budget: Budget | None, measured: MeasuredLatency) -> Target:
+    """Target of a latency budget.
 
     Without a budget the bound lies halfway between the float network and the least reachable
     latency, but below uniform 8 bits where that can be undercut: a result that is slower than the
     usual all-int8 network would be of no use. Raises BudgetError if a budget cannot be met.
     """
-    probes = measure_probes(model, meter, seed)
-    least_policy = find_least(model, meter)
-    least = model.cost(least_policy)
-    reference_ms = median(latency.reference_ms for latency in probes.values())
+    model, reference_ms = measured.model, measured.reference_ms
+    least = model.cost(model.least())
     if budget is None:
         uniform8 = model.cost(uniform(model.choices.names, 8, 8))
         return Target("latency", model, default_bound(least, uniform8), 1.0, model)

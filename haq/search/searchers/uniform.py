@@ -44,6 +44,19 @@ def uniforms(choices: Choices) -> list[Policy]:
     return list({policy.key(): policy for policy in made}.values())
 
 
+def uniforms_by_name(choices: Choices, widths: Sequence[int]) -> dict[str, Policy]:
+    """A policy for each width of weights and activations alike, as `8`, or `w4a4` where simulated.
+
+    Layers that do not have it take the nearest they have.
+    """
+    return {
+        f"{width}" if choices.tied else f"w{width}a{width}": Policy(
+            {n: nearest(Bits(width, width), choices.alternatives(n)) for n in choices.names}
+        )
+        for width in widths
+    }
+
+
 def nearest(bits: Bits, options: Sequence[Bits]) -> Bits:
     """The option with the least difference in bits."""
     return min(

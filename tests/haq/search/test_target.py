@@ -19,6 +19,7 @@ from haq.progress import Silent
 from haq.search.target import (
     Target,
     additive_target,
+    correct,
     default_bound,
     deviation,
     exact_target,
@@ -94,7 +95,7 @@ def test_an_impossible_additive_budget_names_the_least(kind: Kind) -> None:
 
 def test_a_relative_latency_is_the_bound() -> None:
     _, model, meter = make()
-    target = latency_target(parse_budget("latency=0.9x"), model, meter, seed=0)
+    target = latency_target(parse_budget("latency=0.9x"), correct(model, meter, seed=0))
     assert (target.kind, target.bound, target.float_cost, target.ratio) == ("latency", 0.9, 1, 0.9)
     assert target.latency is model
 
@@ -102,7 +103,7 @@ def test_a_relative_latency_is_the_bound() -> None:
 def test_milliseconds_are_put_in_proportion_to_the_float_network() -> None:
     board, model, meter = make()
     floats = board.milliseconds(uniform(NAMES, 32, 32))
-    target = latency_target(Budget("latency", 0.9 * floats, False), model, meter, seed=0)
+    target = latency_target(Budget("latency", 0.9 * floats, False), correct(model, meter, seed=0))
     assert target.bound == pytest.approx(0.9)
 
 
@@ -111,7 +112,7 @@ def test_an_impossible_latency_names_the_least() -> None:
     with pytest.raises(
         BudgetError, match=r"0\.200x .* ms\) cannot be met on this board: the least"
     ):
-        latency_target(parse_budget("latency=0.2x"), model, meter, seed=0)
+        latency_target(parse_budget("latency=0.2x"), correct(model, meter, seed=0))
 
 
 def test_the_model_is_corrected_before_the_bound_is_judged() -> None:
@@ -131,14 +132,14 @@ def test_equal_seeds_ask_equal_questions() -> None:
     asked = []
     for _ in range(2):
         board, model, meter = make()
-        latency_target(None, model, meter, seed=3)
+        latency_target(None, correct(model, meter, seed=3))
         asked.append(board.calls)
     assert asked[0] == asked[1]
 
 
 def test_without_a_budget_the_bound_can_be_met_and_is_of_use() -> None:
     board, model, meter = make()
-    target = latency_target(None, model, meter, seed=0)
+    target = latency_target(None, correct(model, meter, seed=0))
     assert model.cost(model.least()) < target.bound < 1
     assert target.bound < model.cost(uniform(NAMES, 8, 8))
     assert board.latency(model.least()).ratio < target.bound
@@ -269,7 +270,7 @@ def test_budgets_that_exclude_each_other_are_named() -> None:
 
 def test_a_measured_latency_among_several_is_corrected() -> None:
     _, model, meter = make()
-    latencies = latency_target(parse_budget("latency=0.9x"), model, meter, seed=0)
+    latencies = latency_target(parse_budget("latency=0.9x"), correct(model, meter, seed=0))
     target = joined([Target("size", latencies.model, 2.0, 1.0), latencies], CHOICES)
     assert target.latency is model
     policy = model.least()

@@ -1,0 +1,123 @@
+"""Who scores policies in a run: while it searches, and in the end."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+
+from haq import export
+from haq.cost import codebook_cost, size_cost
+from haq.data import Images, Splits
+from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
+from haq.prepare import Subject
+from haq.progress import Progress, Silent
+from haq.quantizers import QuantizerName, make_quantizer
+from haq.search.memory import RememberedEvaluator, RememberedImages
+from haq.search.racing import RacingEvaluator
+from haq.search.rater import Rater
+from haq.search.request import SearchRequest
+from haq.sharing import TunedEvaluator, kmeans_quantizer
+from haq.store import Journal
+from haq.ways import How
+from quant.naive import Arithmetic
+from quant.ncnn.capabilities import Capabilities
+from quant.policy import Policy
+from quant.quantized import Quantizer
+
+
+class Evaluation:
+    """Evaluators, quantizers and sizes; what was scored once is remembered by the journal."""
+
+    def __init__(
+        self,
+        request: SearchRequest,
+        subject: Subject,
+        splits: Splits,
+        capabilities: Capabilities,
+        journal: Journal,
+        progress: Progress,
+    ) -> None:
+        self._request, self._subject, self._splits = request, subject, splits
+        self._capabilities, self._journal, self._progress = capabilities, journal, progress
+        shares = request.shares_weights
+        self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
+        self.tuned = (
+            TunedEvaluator(subject, self.sharing, splits.calibration, splits.test, progress)
+            if self.sharing
+            else None
+        )
+        self._quantizers: dict[str, Quantizer] = {}
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """ncnn's where ncnn can run every policy that may be proposed."""
+        return "ncnn" if self._request.is_deployable else "simulated"
+
+    @cached_property
+    def race(self) -> RacingEvaluator:
+        """Scores on the validation images, as few as it takes."""
+        images = self._splits.validation
+        evaluator = self._policies_on(images, "validation", self.arithmetic)
+        return RacingEvaluator(
+            RememberedImages(evaluator.see, self._journal, "validation"),
+            evaluator.float_logits,
+            images.labels,
+            seed=self._request.seed,
+            advance=self._progress.advance,
+        )
+
+    @cached_property
+    def rater(self) -> Rater:
+        """Scores on the test images, by everything that can compute them."""
+        test = self._splits.test
+        arithmetics: set[Arithmetic] = {"ncnn", self.arithmetic}
+        own = {kind: self._evaluator(test, "test", kind) for kind in arithmetics}
+        in_torch = self._evaluator(test, "test in torch", "ncnn", "torch")
+        tuned = (
+            # Its steps are epochs, and counted already.
+            RememberedEvaluator(self.tuned, self._journal, "test finetuned", Silent())
+            if self.tuned
+            else None
+        )
+        return Rater(own, in_torch, tuned, partial(runs_here, capabilities=self._capabilities))
+
+    def prober(self, images: int, progress: Progress) -> RememberedEvaluator:
+        """Scores on the first validation images, so many at most."""
+        validation = self._splits.validation
+        some = validation.rows(0, min(images, len(validation)) - 1)
+        evaluator = self._policies_on(some, "probe", self.arithmetic)
+        return RememberedEvaluator(evaluator, self._journal, "probe", progress)
+
+    def quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
+        """Episodes pick from a table; what is kept in the end is quantized as a whole."""
+        if self.sharing is not None and arithmetic == "simulated":
+            return self.sharing
+        asked = self._request.quantizer
+        name: QuantizerName = "table" if asked == "best" and not final else asked
+        key = f"{name} {arithmetic}"
+        if key not in self._quantizers:
+            self._quantizers[key] = make_quantizer(
+                name, self._subject, self._splits.calibration, arithmetic, self._progress
+            )
+        return self._quantizers[key]
+
+    def size(self, policy: Policy) -> int:
+        """Bytes of the weights: of ncnn's file where it can run the policy, else of a formula."""
+        if policy.is_deployable:
+            return export.weight_bytes(self._subject, policy, self._capabilities)
+        graph = self._subject.network.graph
+        make = codebook_cost if self.sharing else size_cost
+        return int(make(graph, self._request.choices(graph.layer_names)).cost(policy))
+
+    def _evaluator(
+        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+    ) -> RememberedEvaluator:
+        evaluator = self._policies_on(images, part, arithmetic, how)
+        return RememberedEvaluator(evaluator, self._journal, part, self._progress)
+
+    def _policies_on(
+        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+    ) -> PolicyEvaluator:
+        quantizer = self.quantizer(arithmetic, final=part == "test")
+        return make_evaluator(
+            self._subject, images, self._capabilities, arithmetic, how, quantizer=quantizer
+        )
