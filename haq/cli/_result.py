@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from haq.report.rows import TITLES, Row, kinds_of, result_rows
-from haq.report.sentences import budget_sentence, score_sentences, size_sentence
+from haq.report.sentences import budget_sentence, score_sentences, size_sentence, title
 
 
 def print_result(summary: dict[str, Any], report: Path) -> None:
@@ -29,6 +29,21 @@ def print_result(summary: dict[str, Any], report: Path) -> None:
         agreement = exports[f"{engine}_agreement"]
         if agreement is not None:
             console.print(f"{engine}: agrees with the fake-quantized network in {agreement:.4f}")
+    console.print(f"report: {report}", soft_wrap=True)
+
+
+def print_front(summary: dict[str, Any], report: Path) -> None:
+    """The found policy of every bound of a sweep, and what was missed."""
+    console, details = Console(stderr=True), summary["details"]
+    label = f"{title(details['kind'])} / {details['reference']}"
+    table = Table("bound", label, "top-1", "KL", "kB", box=None)
+    for entry in summary["front"]:
+        cost, top1, kl = f"{entry['cost_ratio']:.3f}", f"{entry['top1']:.4f}", f"{entry['kl']:.2e}"
+        table.add_row(entry["bound"], cost, top1, kl, f"{entry['size_bytes'] / 1000:.0f}")
+    console.print(table)
+    for one in details["searches"]:
+        if one["missed"]:
+            console.print(f"{one['bound']}: {one['missed']}", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
 
 

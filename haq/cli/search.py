@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,8 +84,18 @@ def search(
         list[str] | None,
         typer.Option(
             help="latency=0.9x, latency=12ms, size=0.5x, size=1.5MB, bops=0.5x or energy=0.5x; x "
-            "is the float network's. Several are kept together "
+            "is the float network's. Several are kept together; several bounds, as in "
+            "size=0.3x,0.5x, are a sweep "
             "[default: a latency halfway to the least that the board can reach]."
+        ),
+    ] = None,
+    pareto: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="A sweep of so many bounds, spread evenly between the least reachable cost and "
+            "that of the widest bits (float among them or 8): of latency, or with --budget size, "
+            "bops or energy (no bound) of that.",
         ),
     ] = None,
     table: TableOption = None,
@@ -93,7 +104,9 @@ def search(
         str, typer.Option(help="Widths: 8,16,32 (ncnn), 2-8 (simulated) or 1-8 (kmeans).")
     ] = "8,16,32",
     quantizer: QuantizerOption = QuantizerName.best,
-    episodes: Annotated[int, typer.Option(min=1, help="Policies to try.")] = 120,
+    episodes: Annotated[
+        int, typer.Option(min=1, help="Policies to try (within each bound).")
+    ] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal searches.")] = 0,
     agent: Annotated[
         Agent,
@@ -130,19 +143,25 @@ def search(
     """Search the bits of every layer within a budget, measured on a board."""
     from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
-    from haq.cli._result import print_result
+    from haq.cli._result import print_front, print_result
     from haq.cores import parse_cores
     from haq.cost import read_energy, read_table
     from haq.report import write_report
+    from haq.search.bounds import read_budgets
     from haq.search.pause import PatientBoard
     from haq.search.request import SearchRequest, check_budgets, parse_bits
     from haq.search.run import load_subject, search_subject
+    from haq.search.sweep import sweep_subject
     from haq.store import RunFolder
     from haq.store.run_folder import read_json
 
     widths = parse_bits(bits, quantizer.value)
     latencies = None if table is None else read_table(table)
     energies = None if energy_table is None else read_energy(energy_table)
+    check = partial(
+        check_budgets, bits=widths, quantizer=quantizer.value, table=latencies, energy=energies
+    )
+    budgets, bounds = read_budgets(budget or [], pareto, check)
     request = SearchRequest(
         model=model,
         weights=weights,
@@ -152,7 +171,7 @@ def search(
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,
-        budget=check_budgets(budget, widths, quantizer.value, latencies, energies),
+        budget=budgets,
         bits=widths,
         episodes=episodes,
         seed=seed,
@@ -175,9 +194,14 @@ def search(
         resumable(folder),
     ):
         patient = PatientBoard(device, patience_s, progress.note)
-        summary = search_subject(request, subject, splits, folder, patient, progress)
+        given = subject, splits, folder, patient, progress
+        if bounds is None:
+            summary = search_subject(request, *given)
+        else:
+            summary = sweep_subject(request, bounds, *given)
     write_report(folder.path)
-    print_result(read_json(folder.summary), folder.report)
+    show = print_result if bounds is None else print_front
+    show(read_json(folder.summary), folder.report)
     if as_json:
         print(json.dumps(summary))
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from haq.report.front import front_plot, front_points, trial_points
 from haq.report.plots import bits_plot, pareto_plot, reward_plot
 from haq.report.rows import TITLES, kinds_of, result_rows
 from haq.report.sentences import (
@@ -23,11 +24,9 @@ from haq.store.journal import Journal
 from haq.store.run_folder import RunFolder, read_json, write_bytes
 from quant.errors import InputError
 
-TEMPLATE = "report.html"
-
 
 def write_report(path: Path) -> Path:
-    """Write `report.html` into a run folder and return its path.
+    """Write `report.html` into a run folder and return its path; into a sweep's for each bound too.
 
     Raises InputError where the folder holds no finished run.
     """
@@ -41,8 +40,14 @@ def write_report(path: Path) -> Path:
     if not folder.summary.is_file():
         raise InputError(f"{path} holds no finished search: run it again to go on with it")
     summary = read_json(folder.summary)
-    trials = Journal(folder.trials).records
-    write_bytes(folder.report, render(settings, summary, trials).encode())
+    if "sweep" in settings:
+        for entry in summary["details"]["searches"]:
+            if not entry["missed"]:
+                write_report(path / entry["folder"])
+        page = render_front(path, summary)
+    else:
+        page = render(settings, summary, Journal(folder.trials).records)
+    write_bytes(folder.report, page.encode())
     return folder.report
 
 
@@ -51,13 +56,9 @@ def render(
 ) -> str:
     """The page as text."""
     details = summary["details"]
-    environment = Environment(
-        loader=PackageLoader("haq.report", "."), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters |= {"share": share, "sci": scientific, "kilo": kilobytes}
     rows = result_rows(summary)
     kinds = kinds_of(rows)
-    return environment.get_template(TEMPLATE).render(
+    return template("report.html").render(
         settings=settings,
         summary=summary,
         details=details,
@@ -67,9 +68,31 @@ def render(
         sentences=(score_sentences(kinds), budget_sentence(details), size_sentence(details)),
         bits=count_bits(summary["best"]["policy"]["layers"]),
         pareto=Markup(pareto(trials, summary)),
-        rewards=Markup(reward_plot(trials)),
+        rewards=Markup(reward_plot(trials)) if trials else None,
         layers=Markup(bits_plot(summary["best"]["policy"]["layers"])),
     )
+
+
+def render_front(path: Path, summary: Mapping[str, Any]) -> str:
+    """The page of a sweep as text; its trials are read from the folders of its searches."""
+    details = summary["details"]
+    folders = [path / entry["folder"] for entry in details["searches"]]
+    trials = [trial for folder in folders for trial in Journal(folder / "trials.jsonl")]
+    points = front_points(summary)
+    label = f"{title(details['kind'])}, ratio to {details['reference']}"
+    plot = front_plot(points, trial_points(trials, details), details["uniform"], label)
+    return template("front.html").render(
+        summary=summary, details=details, points=points, label=label, plot=Markup(plot)
+    )
+
+
+def template(name: str) -> Template:
+    """A page with the formats that it uses."""
+    environment = Environment(
+        loader=PackageLoader("haq.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"share": share, "sci": scientific, "kilo": kilobytes}
+    return environment.get_template(name)
 
 
 def pareto(trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
