@@ -161,7 +161,7 @@ def search(
     check = partial(
         check_budgets, bits=widths, quantizer=quantizer.value, table=latencies, energy=energies
     )
-    budgets, bounds = read_budgets(budget or [], pareto, check)
+    budgets, sweep = read_budgets(budget or [], pareto, check)
     request = SearchRequest(
         model=model,
         weights=weights,
@@ -178,6 +178,7 @@ def search(
         reward=reward.value if reward else None,
         agent=agent.value,
         start=start.value if start else None,
+        sweep=sweep,
         threads=threads,
         cores=parse_cores(cores),
         quantizer=quantizer.value,
@@ -194,13 +195,10 @@ def search(
         resumable(folder),
     ):
         patient = PatientBoard(device, patience_s, progress.note)
-        given = subject, splits, folder, patient, progress
-        if bounds is None:
-            summary = search_subject(request, *given)
-        else:
-            summary = sweep_subject(request, bounds, *given)
+        run = sweep_subject if sweep else search_subject
+        summary = run(request, subject, splits, folder, patient, progress)
     write_report(folder.path)
-    show = print_result if bounds is None else print_front
+    show = print_front if sweep else print_result
     show(read_json(folder.summary), folder.report)
     if as_json:
         print(json.dumps(summary))

@@ -11,7 +11,10 @@ from matplotlib.axes import Axes
 from haq.report.plots import ACCENT, GOOD, INK, LEAST_KL, MUTED, new_figure, to_svg
 
 ROOM = 4.0
-"""Factor by which the plot goes on beyond the least and the largest divergence that matter."""
+"""Factor by which the plot goes on beyond the least and the largest divergence that is marked."""
+Numbers = Mapping[str, Any]
+Place = tuple[float, float]
+"""Cost as a multiple of the reference's, and divergence."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,15 @@ class Point:
 
     bound: str
     link: str
-    numbers: Mapping[str, Any]
+    numbers: Numbers
 
     @property
-    def at(self) -> tuple[float, float]:
-        """Cost as a multiple of the reference's, and divergence."""
-        return self.numbers["cost_ratio"], max(self.numbers["kl"], LEAST_KL)
+    def at(self) -> Place:
+        """Where it lies."""
+        return place(self.numbers)
 
 
-def front_points(summary: Mapping[str, Any]) -> list[Point]:
+def front_points(summary: Numbers) -> list[Point]:
     """The points of a sweep's summary, the tightest bound first."""
     folders = {one["bound"]: one["folder"] for one in summary["details"]["searches"]}
     return [
@@ -37,14 +40,17 @@ def front_points(summary: Mapping[str, Any]) -> list[Point]:
     ]
 
 
-def trial_points(
-    trials: Sequence[Mapping[str, Any]], details: Mapping[str, Any]
-) -> list[tuple[float, float]]:
-    """Cost ratio and divergence of trials, as measured where the latency of a board is swept."""
-    return [(trial_ratio(trial, details), max(trial["kl"], LEAST_KL)) for trial in trials]
+def place(entry: Numbers) -> Place:
+    """Where a policy lies."""
+    return entry["cost_ratio"], entry["kl"]
 
 
-def trial_ratio(trial: Mapping[str, Any], details: Mapping[str, Any]) -> float:
+def trial_places(trials: Sequence[Numbers], details: Numbers) -> list[Place]:
+    """Where the trials lie, as measured where the latency of a board is swept."""
+    return [(trial_ratio(trial, details), trial["kl"]) for trial in trials]
+
+
+def trial_ratio(trial: Numbers, details: Numbers) -> float:
     """The cost of one trial as a multiple of the reference's."""
     kind = details["kind"]
     if kind == "latency" and trial["latency_ratio"] is not None:
@@ -56,52 +62,65 @@ def trial_ratio(trial: Mapping[str, Any], details: Mapping[str, Any]) -> float:
 
 def front_plot(
     points: Sequence[Point],
-    trials: Sequence[tuple[float, float]],
-    uniforms: Mapping[str, Mapping[str, float]],
+    trials: Sequence[Place],
+    uniforms: Mapping[str, Numbers],
     label: str,
 ) -> str:
-    """Divergence against cost; every point of the front leads to its report."""
+    """Divergence against cost; every point of the front leads to its report.
+
+    Float has no divergence and lies on the lower edge.
+    """
+    marked = [point.at for point in points] + [place(entry) for entry in uniforms.values()]
+    low, high = limits([kl for _, kl in marked])
     figure, axes = new_figure(10.5, 5.0)
     axes.set_yscale("log")
-    if trials:
-        x, y = zip(*trials, strict=True)
-        axes.scatter(x, y, s=14, color=MUTED, alpha=0.45, linewidths=0)
-    draw_front(axes, points)
-    draw_uniforms(axes, uniforms)
-    axes.set_ylim(*limits(points, uniforms))
+    axes.set_ylim(low, high)
+    axes.margins(x=0.08)
+    # Nothing else is drawn where nothing was tried.
+    axes.scatter(*columns(trials), s=14, color=MUTED, alpha=0.45, linewidths=0)
+    draw_front(axes, points, low)
+    for name, entry in uniforms.items():
+        draw_uniform(axes, name, place(entry), low)
     axes.set_xlabel(label)
     axes.set_ylabel("KL from the float network")
     return to_svg(figure)
 
 
-def draw_front(axes: Axes, points: Sequence[Point]) -> None:
-    """The found policies, joined, with their bounds."""
-    places = [point.at for point in sorted(points, key=lambda point: point.at)]
-    axes.plot(*zip(*places, strict=True), color=ACCENT, lw=1.4, zorder=3)
-    for point in points:
-        x, y = point.at
-        dots = axes.scatter(x, y, s=60, color=GOOD, zorder=4, edgecolors="white")
-        dots.set_urls([point.link])
-        write(axes, point.at, point.bound.partition("=")[2], GOOD)
+def columns(places: Sequence[Place]) -> tuple[list[float], list[float]]:
+    """Costs and divergences."""
+    return [x for x, _ in places], [max(y, LEAST_KL) for _, y in places]
 
 
-def draw_uniforms(axes: Axes, uniforms: Mapping[str, Mapping[str, float]]) -> None:
-    """Uniform bits as squares; float has no divergence and lies on the lower edge."""
-    for name, entry in uniforms.items():
-        at = entry["cost_ratio"], max(entry["kl"], LEAST_KL)
-        axes.scatter(at[0], at[1], s=34, color=INK, marker="s", zorder=3)
-        write(axes, at, f"uniform {name}", INK)
-
-
-def write(axes: Axes, at: tuple[float, float], text: str, colour: str) -> None:
-    """Words beside a point."""
-    axes.annotate(text, at, (7, 6), textcoords="offset points", color=colour, fontsize=9)
-
-
-def limits(
-    points: Sequence[Point], uniforms: Mapping[str, Mapping[str, float]]
-) -> tuple[float, float]:
-    """Divergences that are shown: of all that is marked, with some room for trials around."""
-    shown = [point.at[1] for point in points]
-    shown += [max(entry["kl"], LEAST_KL) for entry in uniforms.values()]
+def limits(divergences: Sequence[float]) -> tuple[float, float]:
+    """Least and largest divergence of a plot that shows those above 0, with some room."""
+    shown = [kl for kl in divergences if kl > LEAST_KL] or [LEAST_KL]
     return min(shown) / ROOM, max(shown) * ROOM
+
+
+def draw_front(axes: Axes, points: Sequence[Point], low: float) -> None:
+    """The found policies, joined, with their bounds; what several bounds found has one label."""
+    x, y = columns(sorted({point.at for point in points}))
+    axes.plot(x, [max(kl, low) for kl in y], color=ACCENT, lw=1.4, zorder=3)
+    labels: dict[Place, list[str]] = {}
+    for point in points:
+        cost, kl = point.at
+        dot = axes.scatter(cost, max(kl, low), s=60, color=GOOD, zorder=4, edgecolors="white")
+        dot.set_urls([point.link])
+        labels.setdefault((cost, max(kl, low)), []).append(point.bound.partition("=")[2])
+    for at, bounds in labels.items():
+        write(axes, at, ", ".join(bounds), GOOD, below=True)
+
+
+def draw_uniform(axes: Axes, name: str, at: Place, low: float) -> None:
+    """Uniform bits as a square."""
+    cost, kl = at
+    axes.scatter(cost, max(kl, low), s=34, color=INK, marker="s", zorder=3, clip_on=False)
+    write(axes, (cost, max(kl, low)), f"uniform {name}" + ("" if kl else " (KL 0)"), INK)
+
+
+def write(axes: Axes, at: Place, text: str, colour: str, below: bool = False) -> None:
+    """Words beside a point, above or below it."""
+    offset = (0, -17) if below else (0, 8)
+    axes.annotate(
+        text, at, offset, textcoords="offset points", color=colour, fontsize=9, ha="center"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from haq.report.front import front_plot, front_points, trial_points
+from haq.report.front import front_plot, front_points, trial_places
 from haq.report.plots import bits_plot, pareto_plot, reward_plot
 from haq.report.rows import TITLES, kinds_of, result_rows
 from haq.report.sentences import (
@@ -40,7 +40,7 @@ def write_report(path: Path) -> Path:
     if not folder.summary.is_file():
         raise InputError(f"{path} holds no finished search: run it again to go on with it")
     summary = read_json(folder.summary)
-    if "sweep" in settings:
+    if settings.get("sweep"):
         for entry in summary["details"]["searches"]:
             if not entry["missed"]:
                 write_report(path / entry["folder"])
@@ -80,7 +80,7 @@ def render_front(path: Path, summary: Mapping[str, Any]) -> str:
     trials = [trial for folder in folders for trial in Journal(folder / "trials.jsonl")]
     points = front_points(summary)
     label = f"{title(details['kind'])}, ratio to {details['reference']}"
-    plot = front_plot(points, trial_points(trials, details), details["uniform"], label)
+    plot = front_plot(points, trial_places(trials, details), details["uniform"], label)
     return template("front.html").render(
         summary=summary, details=details, points=points, label=label, plot=Markup(plot)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 from haq.cost import Budget, parse_budget
 from haq.cost.budget import Kind
@@ -29,10 +28,6 @@ class Bounds:
     def open(self) -> Budget:
         """A budget of this kind that everything keeps."""
         return Budget(self.kind, inf, True)
-
-    def to_json(self) -> dict[str, Any]:
-        """What decides the bounds."""
-        return {"kind": self.kind, "typed": list(self.typed), "count": self.count}
 
 
 def read_budgets(

@@ -13,6 +13,7 @@ from haq.cores import Cores
 from haq.cost import Budget, EnergyTable, parse_budget
 from haq.cost.table import Table
 from haq.quantizers import QuantizerName
+from haq.search.bounds import Bounds
 from haq.search.names import AgentName, StartName
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
@@ -30,7 +31,7 @@ class SearchRequest:
     """A search as the user asked for it; None stands for the default.
 
     A `table` says the latency, which is then not measured; without `energy` the packaged table
-    counts.
+    counts. A `sweep` is searched within each of its bounds, beside the budget.
     """
 
     model: str
@@ -53,6 +54,7 @@ class SearchRequest:
     energy: EnergyTable | None = None
     agent: AgentName = "ddpg"
     start: StartName | None = None
+    sweep: Bounds | None = None
 
     @property
     def begins_with(self) -> StartName:

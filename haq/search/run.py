@@ -54,14 +54,14 @@ def search_subject(
     BoardError where the board fails.
     """
     started = time.monotonic()
-    opened = open_run(request.to_json(), request, subject, splits, folder, board)
-    search = Stages(request, folder, board, progress, subject, splits)
-    with discarding(opened):
-        target = search.find_target()
-    outcomes = search.run(target, folder)
-    seconds = time.monotonic() - started
-    searched = Searched(folder, target, request.budget is not None, outcomes, seconds)
-    summary, _ = conclude(search, searched, outcomes, opened.device)
+    with open_run(request, subject, splits, folder, board) as opened:
+        search = Stages(request, folder, board, progress, subject, splits)
+        with discarding(opened):
+            target = search.find_target()
+        outcomes = search.run(target, folder)
+        seconds = time.monotonic() - started
+        searched = Searched(folder, target, request.budget is not None, outcomes, seconds)
+        summary, _ = conclude(search, searched, outcomes, opened.device)
     return summary
 
 
@@ -89,23 +89,23 @@ class Searched:
     seconds: float
 
 
+@contextmanager
 def open_run(
-    settings: Mapping[str, Any],
     request: SearchRequest,
     subject: Subject,
     splits: Splits,
     folder: RunFolder,
     board: AnyBoard,
-) -> Opened:
-    """Open the folder for these settings and give the board its network. Raises InputError."""
+) -> Iterator[Opened]:
+    """The folder open for the request, the board with its network. Raises InputError."""
     if request.table is not None:
         request.table.check(subject.network.graph.layer_names)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {"board": identity, "digests": digests(subject, splits)}
-    made = folder.open({**settings, **content})
+    made = folder.open({**request.to_json(), **content})
     upload(subject, board)
-    return Opened(folder, made, device, content)
+    yield Opened(folder, made, device, content)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from haq.cost.budget import Kind
 from haq.data import Splits
 from haq.prepare import Subject
 from haq.progress import Progress
-from haq.search.bounds import Bounds, spread
+from haq.search.bounds import spread
 from haq.search.loop import Outcome
 from haq.search.rated import Rated
 from haq.search.request import SearchRequest
@@ -56,57 +56,60 @@ class Concluded:
 
 def sweep_subject(
     request: SearchRequest,
-    bounds: Bounds,
     subject: Subject,
     splits: Splits,
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Search within every bound and return the summary; `request.budget` holds in all of them.
+    """Search within every bound of `request.sweep` and return the summary.
 
     A bound that cannot be met ends the sweep before anything is searched. Raises as
     `search_subject`.
     """
     started = time.monotonic()
-    settings = {**request.to_json(), "sweep": bounds.to_json()}
-    opened = open_run(settings, request, subject, splits, folder, board)
-    search = Stages(request, folder, board, progress, subject, splits)
-    with discarding(opened):
-        plans = plan(search, request, bounds, folder)
-    for one in plans:
-        one.folder.open({**one.request.to_json(), **opened.content, "bound": one.bound})
-    searched = run_all(search, plans)
-    concluded = conclude_all(search, plans, searched, opened.device)
-    found = {
-        "run": str(folder.path),
-        "model": request.model,
-        "front": [one.entry for one in concluded if one.entry],
-        "episodes": sum(len(one.outcomes) for one in searched),
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    more = details(search, concluded, opened.device)
-    write_json(folder.summary, {**found, "details": more})
+    with open_run(request, subject, splits, folder, board) as opened:
+        search = Stages(request, folder, board, progress, subject, splits)
+        with discarding(opened):
+            plans = plan(search, folder)
+        for one in plans:
+            one.folder.open({**one.request.to_json(), **opened.content, "bound": one.bound})
+        searched = run_all(search, plans)
+        concluded = conclude_all(search, plans, searched, opened.device)
+        found = {
+            "run": str(folder.path),
+            "model": request.model,
+            "front": [one.entry for one in concluded if one.entry],
+            "episodes": sum(len(one.outcomes) for one in searched),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        more = details(search, concluded, opened.device)
+        write_json(folder.summary, {**found, "details": more})
     return found
 
 
-def plan(
-    search: Stages, request: SearchRequest, bounds: Bounds, folder: RunFolder
-) -> list[Planned]:
+def plan(search: Stages, folder: RunFolder) -> list[Planned]:
     """All searches, the tightest bound first. Raises BudgetError if a bound cannot be met."""
-    texts = bounds.typed or find_bounds(search, bounds)
-    fixed = request.budget or ()
-    requests = [replace(request, budget=(*fixed, parse_budget(text))) for text in texts]
-    targets = search.targets.find([one.budget for one in requests])
+    request = search.request
+    texts, fixed = find_bounds(search), request.budget or ()
+    budgets = [(*fixed, parse_budget(text)) for text in texts]
     plans = [
-        Planned(text, one, target, RunFolder(folder.path / text.replace("=", "-"), request.model))
-        for text, one, target in zip(texts, requests, targets, strict=True)
+        Planned(
+            text,
+            replace(request, budget=some, sweep=None),
+            target,
+            RunFolder(folder.path / text.replace("=", "-"), request.model),
+        )
+        for text, some, target in zip(texts, budgets, search.targets.find(budgets), strict=True)
     ]
     return sorted(plans, key=lambda one: one.swept.bound)
 
 
-def find_bounds(search: Stages, bounds: Bounds) -> list[str]:
-    """Bounds where none were typed; see `spread`."""
+def find_bounds(search: Stages) -> Sequence[str]:
+    """The bounds as typed, or else as `spread` over what can be reached."""
+    bounds = search.request.sweep
+    if bounds is None or bounds.typed:
+        return bounds.typed if bounds else ()
     (target,) = search.targets.find([[bounds.open]])
     choices = search.choices
     widest = Policy({name: choices.alternatives(name)[-1] for name in choices.names})
