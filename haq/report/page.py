@@ -67,7 +67,7 @@ def render(
         bounds=bounds(details),
         sentences=(score_sentences(kinds), budget_sentence(details), size_sentence(details)),
         bits=count_bits(summary["best"]["policy"]["layers"]),
-        pareto=Markup(pareto(trials, summary)),
+        pareto=Markup(pareto(trials, summary)) if trials else None,
         rewards=Markup(reward_plot(trials)) if trials else None,
         layers=Markup(bits_plot(summary["best"]["policy"]["layers"])),
     )

@@ -50,8 +50,7 @@ def pareto_plot(
     y = [max(t["kl"], LEAST_KL) for t in trials]
     axes.scatter(x, y, s=16, color=MUTED, alpha=0.7, linewidths=0, label="trials")
     front = pareto_front(x, y)
-    if front:
-        axes.step(*zip(*front, strict=True), where="post", color=ACCENT, lw=1.2, label="front")
+    axes.step(*zip(*front, strict=True), where="post", color=ACCENT, lw=1.2, label="front")
     if measured:
         mark_uniforms(axes, summary["uniform"])
         best = summary["best"]

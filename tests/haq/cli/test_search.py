@@ -86,6 +86,40 @@ def test_several_budgets_and_a_table(
     assert "latency by the table ≤ 0.600 of W8A8" in (cwd / "run" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    "asked", [("--budget", "size=0.9x,0.7x"), ("--pareto", "2", "--budget", "size")]
+)
+def test_a_sweep_is_one_line_with_its_front(
+    asked: tuple[str, ...], small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    done = haq("search", *small, *SHORT, *asked, "--out", "runs/x", "--json")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 1
+    assert list(done.result) == ["run", "model", "front", "episodes", "seconds"]
+    front = done.result["front"]
+    assert all(
+        list(entry) == ["bound", "cost_ratio", "top1", "kl", "latency_ratio", "size_bytes", "run"]
+        for entry in front
+    )
+    assert (done.result["run"], done.result["episodes"], len(front)) == ("runs/x", 4, 2)
+    for entry in front:
+        assert entry["bound"] in done.err
+        assert (cwd / entry["run"] / "report.html").is_file()
+        assert entry["cost_ratio"] <= float(entry["bound"][len("size=") : -1])
+    assert "report: runs/x/report.html" in done.err
+    assert "what every bound allows" in (cwd / "runs" / "x" / "report.html").read_text()
+
+
+def test_a_bound_of_a_sweep_that_cannot_be_met_leaves_nothing_behind(
+    small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
+) -> None:
+    done = haq("search", *small, *SHORT, "--budget", "size=0.9x,0.1x")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1].startswith("haq: a size of ")
+    assert "(0.100x) cannot be met: the least reachable is" in done.err.splitlines()[-1]
+    assert list(cwd.iterdir()) == []
+
+
 def test_a_lost_board_says_how_to_go_on(
     small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
 ) -> None:
@@ -161,6 +195,8 @@ def test_an_impossible_budget_leaves_nothing_behind(
         (["--bits", "2-8", "--budget", "latency=0.9x"], "ncnn runs 8, 16 and 32 bits only"),
         (["--bits", "2-8", "--table", "absent.npy"], "no such file: absent.npy"),
         (["--budget", "size=1MB", "--budget", "size=0.5x"], "two budgets of one kind"),
+        (["--budget", "size=1MB,0.5x", "--budget", "bops=0.1x,0.2x"], "one sweep at a time"),
+        (["--budget", "size"], "budget 'size' is not understood"),
         (["--budget", "energy=0.5x", "--energy-table", "absent"], "no such file: absent"),
         (["--board", "board:8100"], "'board:8100' is not a board's address"),
         (["--board", "http://127.0.0.1:9"], "no device agent answers at http://127.0.0.1:9"),

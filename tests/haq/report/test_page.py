@@ -241,3 +241,14 @@ def test_the_budget_most_used_up_counts_and_latency_as_measured() -> None:
     trial = {"ratios": {"latency": 0.4, "size": 0.3}, "latency_ratio": None}
     assert used_up(trial, budgets) == pytest.approx(0.6)
     assert used_up({**trial, "latency_ratio": 0.88}, budgets) == pytest.approx(1.1)
+
+
+def test_what_another_bound_of_a_sweep_found_is_shown_without_own_trials(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    summary = json.loads(folder.summary.read_text())
+    summary["details"]["within"] = "size=0.5x"
+    write_json(folder.summary, summary)
+    folder.trials.unlink()
+    text = " ".join(read_page(write_report(folder.path)).words)
+    assert "proposed in episode 3 of the search within size=0.5x" in text
+    assert "No episode of its own" in text

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haq.cost import Budget, read_energy, read_table
+from haq.search.bounds import Bounds
 from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.errors import BudgetError, PolicyError
 from quant.policy import ALLOWED_BITS
@@ -101,6 +102,8 @@ def test_settings_are_json_that_tells_requests_apart() -> None:
     others = [
         replace(REQUEST, weights=Path("weights.pth")),
         replace(REQUEST, input_size=64),
+        replace(REQUEST, sweep=Bounds("latency", ("latency=0.9x", "latency=0.8x"))),
+        replace(REQUEST, sweep=Bounds("latency", (), 3)),
         replace(REQUEST, padding="same"),
         replace(REQUEST, data="fashion-mnist"),
         replace(REQUEST, calibration="images"),
@@ -113,7 +116,7 @@ def test_settings_are_json_that_tells_requests_apart() -> None:
         replace(REQUEST, reward="top1"),
     ]
     texts = {json.dumps(request.to_json(), sort_keys=True) for request in (REQUEST, *others)}
-    assert len(texts) == 13
+    assert len(texts) == 15
 
 
 def test_shared_weights_may_have_1_bit_and_no_16() -> None:
