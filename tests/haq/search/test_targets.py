@@ -36,8 +36,8 @@ def make() -> tuple[Targets, Measuring]:
 
 def test_the_board_is_asked_once_for_all_bounds() -> None:
     targets, measuring = make()
-    found = targets.find([[parse_budget("latency=0.9x")], [parse_budget("latency=1.9ms")], None])
-    assert [one.bound for one in found[:2]] == [0.9, 0.95]
+    found = targets.find([[parse_budget("latency=0.95x")], [parse_budget("latency=1.98ms")], None])
+    assert [one.bound for one in found[:2]] == [0.95, 0.99]
     assert found[2].bound < 1
     targets.find([None])
     assert measuring.count == 1
