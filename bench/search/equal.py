@@ -41,12 +41,12 @@ class Contender:
 CONTENDERS = (
     Contender("random", "random", knows_harm=False),
     Contender("nsga2", "nsga2", knows_harm=False),
-    Contender("haq", "haq", reward="top1", knows_harm=False),
-    Contender("haq, KL reward", "haq", knows_harm=False),
     Contender("greedy", "greedy"),
     Contender("ilp", "ilp"),
     Contender("ddpg, cold", "ddpg"),
     Contender("ddpg, warm", "ddpg", start="ilp"),
+    Contender("haq, KL reward", "haq", knows_harm=False),
+    Contender("haq", "haq", reward="top1", knows_harm=False),
 )
 
 
@@ -76,13 +76,13 @@ def run_all(
 ) -> Iterator[Run]:
     """All runs, known ones first read; of each contender `evaluations` with its probes.
 
-    HAQ's own agent gets `longest` with the first seed. Settings take turns, seed after seed, so
-    that a bench that is stopped holds as much of each.
+    HAQ's own agent gets `longest` with the first seed. Settings take turns, then contenders,
+    then seeds, so that a bench that is stopped holds as much of each.
     """
     known = {(run.setting, run.contender, run.seed): run for run in read_runs()}
     for seed in seeds:
-        for name in SETTINGS:
-            for contender in CONTENDERS:
+        for contender in CONTENDERS:
+            for name in SETTINGS:
                 key = (name, contender.name, seed)
                 if key not in known:
                     long = contender.agent == "haq" and seed == seeds[0]

@@ -138,6 +138,7 @@ def conclude(
     rated = {"best": best, **uniforms, **near}
     given = searched.budget_given
     more = details(target, given, winner, candidates, rated, device, request.agent)
+    more |= {"start": request.begins_with, "reward": request.earns}
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary, more
