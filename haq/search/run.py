@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from pathlib import Path
 from typing import Any
 
 from haq.board import AnyBoard
@@ -44,16 +45,31 @@ def search_subject(
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    Raises InputError for a folder of another run, BudgetError for a bound that cannot be met,
+    Raises InputError for a folder of another run or one in use, StorageError where nothing can be
+    written, BudgetError for a bound that cannot be met,
     BoardError where the board fails.
     """
-    started = time.monotonic()
     if request.table is not None:
         request.table.check(subject.network.graph.layer_names)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {"board": identity, "digests": digests(subject, splits)}
-    made = folder.open({**request.to_json(), **content})
+    with folder.open({**request.to_json(), **content}) as made:
+        return search_open(request, subject, splits, folder, made, board, progress)
+
+
+def search_open(
+    request: SearchRequest,
+    subject: Subject,
+    splits: Splits,
+    folder: RunFolder,
+    made: Path | None,
+    board: AnyBoard,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The same within an open folder, which is discarded from `made` on for an unmet bound."""
+    started = time.monotonic()
+    device = board.describe()
     upload(subject, board)
     search = Stages(request, folder, board, progress, subject, splits)
     try:

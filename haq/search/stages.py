@@ -312,8 +312,7 @@ class Stages:
             make_start(self.request.begins_with, problem),
             agent,
         ):
-            if outcome.episode > len(written.records):
-                written.append(trial_record(outcome, target.ratios(outcome.policy)))
+            written.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         return outcomes
 

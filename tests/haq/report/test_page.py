@@ -73,7 +73,8 @@ def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) ->
     summary = summarise(str(path), "mbv2", best, uniforms, exports, 4, 65.4)
     device, winner = SimulatedBoard().describe(), Winner(outcomes[2], measured)
     more = details(target, True, winner, outcomes, {"best": best, **uniforms}, device, "ddpg")
-    folder.open({**REQUEST.to_json(), "weights": weights, "board": {}})
+    with folder.open({**REQUEST.to_json(), "weights": weights, "board": {}}):
+        pass
     write_json(folder.summary, {**summary, "details": more})
     journal = Journal(folder.trials)
     for outcome in outcomes:
