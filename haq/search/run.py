@@ -45,9 +45,8 @@ def search_subject(
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    Raises InputError for a folder of another run or one in use, StorageError where nothing can be
-    written, BudgetError for a bound that cannot be met,
-    BoardError where the board fails.
+    Raises InputError for a folder of another run or one in use, StorageError where it cannot be
+    written, BudgetError for a bound that cannot be met, BoardError where the board fails.
     """
     if request.table is not None:
         request.table.check(subject.network.graph.layer_names)

@@ -408,7 +408,7 @@ def test_a_folder_of_another_search_is_left_alone(
 ) -> None:
     path, _, _ = finished
     before = content(path)
-    with pytest.raises(InputError, match="other settings, weights or images: name another --out"):
+    with pytest.raises(InputError, match="other settings, weights or images"):
         search(replace(request_, **change), path)
     assert content(path) == before
 
