@@ -46,6 +46,7 @@ class Killer:
             path = self.folder / str(number)
             while not self._live(path, self._moment(seconds) if kills else None):
                 kills -= 1
+                print(f"{path.name}: killed, {kills} left", file=sys.stderr, flush=True)
             yield path
             if not kills:
                 return
