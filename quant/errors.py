@@ -11,6 +11,7 @@ HaqError
 │   ├── BoardBusyError      others have the board, or have taken it over
 │   ├── BoardRefusedError   the key, the certificate or the address is not accepted
 │   └── BoardInvalidError   it was asked for something that it cannot do
+├── StorageError        a file cannot be written: no room, or no permission (exit code 2)
 └── FormatError         an ncnn file that is not what it claims to be
 """
 
@@ -57,6 +58,10 @@ class BoardRefusedError(BoardError):
 
 class BoardInvalidError(BoardError):
     """The device agent was asked for something that it cannot do."""
+
+
+class StorageError(HaqError):
+    """A file cannot be written: there is no room for it, or no permission."""
 
 
 class FormatError(HaqError):

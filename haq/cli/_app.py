@@ -5,6 +5,7 @@ import sys
 import typer
 
 from haq.cli import boards
+from haq.cli._interrupt import INTERRUPTED
 from haq.cli.cost import cost
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
@@ -18,8 +19,6 @@ from haq.cli.train import train
 from quant.errors import HaqError
 
 OURS = frozenset({"haq", "env", "quant", "device_agent"})
-INTERRUPTED = 130
-"""Exit code after Ctrl-C; typer may catch it first and return this number."""
 
 app = typer.Typer(
     name="haq",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haq.cli._interrupt import prompt_interrupts
 from haq.cli._options import (
     BoardsOption,
     CalibrationOption,
@@ -36,10 +39,14 @@ from haq.cli._options import (
     ThreadsOption,
     WeightsOption,
 )
-from quant.errors import BoardError
+from quant.errors import BoardError, DataError, InputError, ModelError, StorageError
 
 if TYPE_CHECKING:
+    from haq.search.request import SearchRequest
     from haq.store import RunFolder
+
+WITH_RESUME = frozenset({"resume", "board", "board_key", "board_ca", "patience", "as_json"})
+"""Options that say where to measure and what to print, not what to search."""
 
 
 class Agent(str, Enum):
@@ -72,6 +79,7 @@ class Reward(str, Enum):
 
 
 def search(
+    context: typer.Context,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
     input_size: InputOption = 32,
@@ -138,23 +146,27 @@ def search(
         Path | None,
         typer.Option(help="Run folder; name an unfinished one to go on [default: runs/...]."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with the search of this run folder; all settings are the folder's.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search the bits of every layer within a budget, measured on a board."""
-    from haq.cli._board import open_boards
-    from haq.cli._progress import show_progress
-    from haq.cli._result import print_front, print_result
     from haq.cores import parse_cores
     from haq.cost import read_energy, read_table
-    from haq.report import write_report
     from haq.search.bounds import read_budgets
-    from haq.search.pause import PatientBoard
     from haq.search.request import SearchRequest, check_budgets, parse_bits
-    from haq.search.run import load_subject, search_subject
-    from haq.search.sweep import sweep_subject
     from haq.store import RunFolder
-    from haq.store.run_folder import read_json
 
+    boards = Boards(board or [], board_key, board_ca, patience)
+    if resume is not None:
+        refuse_settings(context)
+        go_on(resume, boards, as_json)
+        return
     widths = parse_bits(bits, quantizer.value)
     latencies = None if table is None else read_table(table)
     energies = None if energy_table is None else read_energy(energy_table)
@@ -185,37 +197,136 @@ def search(
         table=latencies,
         energy=energies,
     )
-    folder = RunFolder(out or default_folder(model), model)
-    subject, splits = load_subject(request)
-    # An agent that was started here is not started again by anybody.
-    patience_s = 60 * patience if board else 0
-    with (
-        show_progress() as progress,
-        open_boards(board or [], board_key, board_ca, progress.note) as device,
-        resumable(folder),
-    ):
-        patient = PatientBoard(device, patience_s, progress.note)
-        run = sweep_subject if sweep else search_subject
-        summary = run(request, subject, splits, folder, patient, progress)
+    carry_out(request, RunFolder(out or default_folder(model), model), boards, as_json)
+
+
+@dataclass(frozen=True)
+class Boards:
+    """The boards to measure on: names or URLs, none for this machine; key, authority, minutes."""
+
+    named: Sequence[str]
+    key: str | None
+    ca: Path | None
+    patience: float
+
+    @property
+    def patience_s(self) -> float:
+        """How long a lost board is waited for; an agent started here is not started again."""
+        return 60 * self.patience if self.named else 0
+
+
+def carry_out(request: SearchRequest, folder: RunFolder, boards: Boards, as_json: bool) -> None:
+    """Search, write the report and print the result."""
+    from haq.cli._board import open_boards
+    from haq.cli._progress import show_progress
+    from haq.search.pause import PatientBoard
+    from haq.search.run import load_subject, search_subject
+    from haq.search.sweep import sweep_subject
+    from haq.store.lock import check_free
+
+    with resumable(folder):
+        check_free(folder.path)
+        subject, splits = load_subject(request)
+        with (
+            show_progress() as progress,
+            open_boards(boards.named, boards.key, boards.ca, progress.note) as device,
+        ):
+            patient = PatientBoard(device, boards.patience_s, progress.note)
+            run = sweep_subject if request.sweep else search_subject
+            run(request, subject, splits, folder, patient, progress)
+        finish(folder, as_json)
+
+
+def finish(folder: RunFolder, as_json: bool) -> None:
+    """Write the report of a search that has ended, and print its result."""
+    from haq.cli._result import print_front, print_result
+    from haq.report import write_report
+    from haq.store.run_folder import read_json
+
     write_report(folder.path)
-    show = print_front if sweep else print_result
-    show(read_json(folder.summary), folder.report)
+    summary = read_json(folder.summary)
+    show = print_front if "front" in summary else print_result
+    show(summary, folder.report)
     if as_json:
-        print(json.dumps(summary))
+        print(json.dumps({name: part for name, part in summary.items() if name != "details"}))
+
+
+def go_on(path: Path, boards: Boards, as_json: bool) -> None:
+    """Go on with a run, or say that it is finished and print its result."""
+    from haq.search.resume import read_run
+    from haq.store.lock import check_free
+
+    request, folder = read_run(path)
+    check_free(path)
+    if folder.summary.is_file():
+        typer.echo(f"{path} is finished: nothing is left to do", err=True)
+        finish(folder, as_json)
+        return
+    try:
+        carry_out(request, folder, boards, as_json)
+    except (DataError, ModelError) as error:
+        raise InputError(f"{error}; {path} names files as they were typed when it began") from None
+
+
+def refuse_settings(context: typer.Context) -> None:
+    """Raise InputError for options that cannot go with --resume."""
+    typed = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in WITH_RESUME and is_typed(context, parameter.name or "")
+    ]
+    if typed:
+        raise InputError(f"--resume takes all settings from the run: leave out {', '.join(typed)}")
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option was given on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @contextmanager
 def resumable(folder: RunFolder) -> Iterator[None]:
-    """Tell how to go on when the board is lost or the user stops in the middle."""
-    hint = f"nothing is lost, the same command with --out {folder.path} goes on"
+    """Tell how to go on when the board is lost, the disk is full, or the user stops in the middle.
+
+    Raises BoardError and StorageError that tell it; an interrupt ends the program at once.
+    """
+    from haq.store.durable import room
+
+    hint = Hint(folder)
     try:
-        yield
+        with prompt_interrupts(hint.tell), room(folder.path):
+            yield
     except BoardError as error:
-        raise BoardError(f"{error}; {hint}" if folder.settings.is_file() else str(error)) from None
+        raise BoardError(hint.add_to(str(error))) from None
+    except StorageError as error:
+        raise StorageError(hint.add_to(str(error))) from None
     except KeyboardInterrupt:
-        if folder.settings.is_file():
-            typer.echo(hint, err=True)
+        hint.tell()
         raise
+
+
+class Hint:
+    """How to go on with a run that has begun; told once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder, self._told = folder, False
+
+    def add_to(self, text: str) -> str:
+        """The text with the hint behind it, where a run has begun."""
+        return f"{text}; {self._text}" if self._folder.settings.is_file() else text
+
+    def tell(self) -> None:
+        """Write the hint to standard error, where a run has begun."""
+        if self._folder.settings.is_file() and not self._told:
+            self._told = True
+            typer.echo(self._text, err=True)
+
+    @property
+    def _text(self) -> str:
+        return (
+            f"nothing is lost, to go on: haq search --resume {shlex.quote(str(self._folder.path))}"
+        )
 
 
 def default_folder(model: str) -> Path:

@@ -32,11 +32,12 @@ PJ_PER_MJ = 1e9
 class EnergyTable:
     """Picojoules of a multiply-accumulate by (weight bits, activation bits), and of a moved byte.
 
-    `digest` is the SHA-256 of the file.
+    `digest` is the SHA-256 of the file that lies at `path`.
     """
 
     mac_pj: Mapping[tuple[int, int], float]
     byte_pj: float
+    path: Path
     digest: str
 
     @property
@@ -82,7 +83,7 @@ def read_energy(path: Path | None = None) -> EnergyTable:
         table = json.loads(data)
         mac_pj = {read_pair(key): positive(pj) for key, pj in table["mac_pj"].items()}
         byte_pj = positive(table["byte_pj"])
-        found = EnergyTable(mac_pj, byte_pj, hashlib.sha256(data).hexdigest())
+        found = EnergyTable(mac_pj, byte_pj, path, hashlib.sha256(data).hexdigest())
         found.mac(Bits(8, 8))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError, PolicyError):
         raise InputError(

@@ -36,6 +36,10 @@ class Table(Protocol):
     """A latency table from a file."""
 
     @property
+    def path(self) -> Path:
+        """Where the file lies."""
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the file."""
 

@@ -120,9 +120,12 @@ class RememberedMeter:
         new = {key: policy for key, policy in wanted.items() if key not in known}
         if new:
             measured = self._board.measure(list(new.values()), **self._limits[purpose])
-            for key, latency in zip(new, measured, strict=True):
-                remember(self._journal, f"latency/{purpose}", key, asdict(latency))
-                known[key] = latency
+            found = dict(zip(new, measured, strict=True))
+            # All at once: what was measured together is not measured in parts after a stop.
+            self._journal.append(
+                *(record(f"latency/{purpose}", key, asdict(one)) for key, one in found.items())
+            )
+            known |= found
         return [known[policy.key()] for policy in policies]
 
 
@@ -133,4 +136,9 @@ def recall(journal: Journal, kind: str, make: Callable[[Any], T]) -> dict[str, T
 
 def remember(journal: Journal, kind: str, key: str, data: Mapping[str, Any]) -> None:
     """Append one result."""
-    journal.append({"kind": kind, "key": key, "data": data})
+    journal.append(record(kind, key, data))
+
+
+def record(kind: str, key: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """One result as a line of a journal."""
+    return {"kind": kind, "key": key, "data": data}

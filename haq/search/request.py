@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
 
 from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
-from haq.cost import Budget, EnergyTable, parse_budget
+from haq.cost import Budget, EnergyTable, parse_budget, read_energy, read_table
 from haq.cost.table import Table
 from haq.quantizers import QuantizerName
 from haq.search.bounds import Bounds
 from haq.search.names import AgentName, StartName
 from haq.search.reward import RewardKind
 from haq.zoo.mobilenet_v2 import Padding
-from quant.errors import BudgetError, PolicyError
+from quant.errors import BudgetError, InputError, PolicyError
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS, Bits
 
 OURS: tuple[AgentName, ...] = ("ddpg", "td3", "sac")
 """Agents that do not plan and are free to begin with a plan."""
 SHARED = frozenset({*SHARED_BITS, FLOAT_BITS})
+T = TypeVar("T", bound=Table | EnergyTable)
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,46 @@ class SearchRequest:
         weights = None if self.weights is None else str(self.weights)
         cores = list(self.cores) if isinstance(self.cores, tuple) else self.cores
         tables = {
-            name: None if table is None else {"sha256": table.digest}
+            name: None if table is None else {"path": str(table.path), "sha256": table.digest}
             for name, table in (("table", self.table), ("energy", self.energy))
         }
         plain = asdict(replace(self, table=None, energy=None))
         return {**plain, "weights": weights, "bits": list(self.bits), "cores": cores, **tables}
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> SearchRequest:
+        """Inverse of `to_json`; tables are read again.
+
+        Raises ValueError for settings of another shape, InputError for a table that is gone or has
+        changed.
+        """
+        if set(settings) != {field.name for field in fields(cls)}:
+            raise ValueError("other names of settings")
+        plain = {name: read(json.dumps(settings[name])) for name, read in readers().items()}
+        table = read_again(settings["table"], read_table)
+        return cls(**plain, table=table, energy=read_again(settings["energy"], read_energy))
+
+
+def readers() -> dict[str, Callable[[str], Any]]:
+    """What reads each setting but the tables from JSON, or raises ValueError."""
+    hints = get_type_hints(SearchRequest)
+    return {
+        name: partial(TypeAdapter(hint).validate_json, strict=True)
+        for name, hint in hints.items()
+        if name not in {"table", "energy"}
+    }
+
+
+def read_again(saved: Any, read: Callable[[Path], T]) -> T | None:
+    """A table by the path and digest in its settings. Raises ValueError, InputError."""
+    if saved is None:
+        return None
+    if not (isinstance(saved, dict) and isinstance(saved.get("path"), str)):
+        raise ValueError("a table without a path")
+    found = read(Path(saved["path"]))
+    if found.digest != saved.get("sha256"):
+        raise InputError(f"{saved['path']} has changed since: restore it")
+    return found
 
 
 def parse_bits(text: str, quantizer: QuantizerName = "naive") -> tuple[int, ...]:

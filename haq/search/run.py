@@ -50,8 +50,8 @@ def search_subject(
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    Raises InputError for a folder of another run, BudgetError for a bound that cannot be met,
-    BoardError where the board fails.
+    Raises InputError for a folder of another run or one in use, StorageError where it cannot be
+    written, BudgetError for a bound that cannot be met, BoardError where the board fails.
     """
     started = time.monotonic()
     with open_run(request, subject, splits, folder, board) as opened:
@@ -103,9 +103,9 @@ def open_run(
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {"board": identity, "digests": digests(subject, splits)}
-    made = folder.open({**request.to_json(), **content})
-    upload(subject, board)
-    yield Opened(folder, made, device, content)
+    with folder.open({**request.to_json(), **content}) as made:
+        upload(subject, board)
+        yield Opened(folder, made, device, content)
 
 
 @contextmanager

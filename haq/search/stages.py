@@ -121,8 +121,7 @@ class Stages:
         self.progress.start(title, self.request.episodes)
         written, outcomes = Journal(folder.trials), []
         for outcome in self._episodes(target, reward, earlier):
-            if outcome.episode > len(written.records):
-                written.append(trial_record(outcome, target.ratios(outcome.policy)))
+            written.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         return outcomes
 

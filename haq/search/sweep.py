@@ -73,7 +73,8 @@ def sweep_subject(
         with discarding(opened):
             plans = plan(search, folder)
         for one in plans:
-            one.folder.open({**one.request.to_json(), **opened.content, "bound": one.bound})
+            with one.folder.open({**one.request.to_json(), **opened.content, "bound": one.bound}):
+                pass  # The folder of the sweep is the one that is locked.
         searched = run_all(search, plans)
         concluded = conclude_all(search, plans, searched, opened.device)
         found = {

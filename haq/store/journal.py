@@ -8,29 +8,47 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from haq.store import durable
 from quant.errors import InputError
 
 Record = dict[str, Any]
 
 
 class Journal:
-    """Records in the order in which they were appended; a torn last line is dropped."""
+    """Records in the order in which they were appended; a torn last line is dropped.
+
+    Each write is on disk before the next one begins, so none but the last line can be torn.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or begin a journal. Raises InputError where a line in the middle is broken."""
         self.path = path
         self.records: list[Record] = []
+        self._is_named = False
         if path.is_file():
             self._read(path.read_bytes())
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write one line and have it on disk before returning."""
-        line = json.dumps(record, allow_nan=False) + "\n"
-        with self.path.open("ab") as stream:
-            stream.write(line.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        self.records.append(dict(record))
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Write lines at once and have them on disk before returning. Raises StorageError."""
+        lines = [json.dumps(record, allow_nan=False) + "\n" for record in records]
+        durable.append(self.path, "".join(lines).encode())
+        if not self._is_named:
+            durable.sync_folder(self.path.parent)
+            self._is_named = True
+        self.records += [dict(record) for record in records]
+
+    def put(self, number: int, record: Mapping[str, Any]) -> None:
+        """Append the record of this number, from 1, or see that it is there already.
+
+        Raises InputError where another one is there.
+        """
+        if number > len(self.records):
+            self.append(record)
+        elif self.records[number - 1] != json.loads(json.dumps(record)):
+            raise InputError(
+                f"line {number} of {self.path} comes out otherwise now: go on with the versions "
+                "of haq and its libraries, and on the kind of machine, with which it was begun"
+            )
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -45,7 +63,8 @@ class Journal:
                 )
             self.records.append(record)
         if whole < len(data):
-            os.truncate(self.path, whole)
+            with durable.writing(self.path):
+                os.truncate(self.path, whole)
 
 
 def parse(line: bytes) -> Record | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from haq.store.durable import partial_of, replace, room, sync_folder
+from haq.store.lock import LOCK, sole_use
 from quant.errors import InputError
 
 
@@ -80,26 +82,48 @@ class RunFolder:
         """Shared weights, packed at their bits."""
         return self.path / f"{self.model}.shared.safetensors"
 
-    def open(self, settings: Mapping[str, Any]) -> Path | None:
-        """Make the folder, or continue one with equal settings.
+    @contextmanager
+    def open(self, settings: Mapping[str, Any]) -> Iterator[Path | None]:
+        """Make the folder, or continue one with equal settings; no other process may meanwhile.
 
-        Returns the topmost folder that had to be made, for `discard` where the run comes to
+        Gives the topmost folder that had to be made, for `discard` where the run comes to
         nothing, and None for a run that is continued. Raises InputError where the folder holds
-        something else.
+        something else or is in use, StorageError where it cannot be written.
         """
-        if self.settings.is_file():
-            if read_json(self.settings) != json.loads(json.dumps(settings)):
-                raise InputError(
-                    f"{self.path} holds a run with other settings, weights or images: "
-                    "name another --out"
-                )
-            return None
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(f"{self.path} exists and is no run folder: name another --out")
+        self._check_own()
         made = topmost_missing(self.path)
         make_folder(self.path)
-        write_json(self.settings, settings)
-        return made
+        with sole_use(self.path):
+            yield None if self._continues(settings) else made
+
+    def _check_own(self) -> None:
+        """Raise InputError where something lies here that is no run, not even one just begun."""
+        begun = {LOCK, partial_of(self.settings).name}
+        if self.settings.is_file() or not self.path.exists():
+            return
+        if not self.path.is_dir() or any(file.name not in begun for file in self.path.iterdir()):
+            raise InputError(f"{self.path} exists and is no run folder: name another --out")
+
+    def _continues(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a run with these settings is here; else it begins. Raises InputError."""
+        if not self.settings.is_file():
+            write_json(self.settings, settings)
+            return False
+        differing = names_of_differing(read_json(self.settings), json.loads(json.dumps(settings)))
+        if differing:
+            raise InputError(
+                f"{self.path} holds a run with other settings, weights or images "
+                f"({', '.join(differing)}): restore them, or name another --out"
+            )
+        return True
+
+
+def names_of_differing(one: Any, other: Any, name: str = "settings") -> list[str]:
+    """Names of values that differ, by their innermost keys."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return [] if one == other else [name]
+    pairs = {key: (one.get(key), other.get(key)) for key in {**one, **other}}
+    return [found for key, pair in pairs.items() for found in names_of_differing(*pair, key)]
 
 
 def topmost_missing(path: Path) -> Path:
@@ -118,26 +142,25 @@ def discard(folder: Path, topmost: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises InputError where that is not possible."""
+    """Make a folder and those above it. Raises InputError or StorageError if it cannot be made."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        with room(path):
+            path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"the folder {path} cannot be made: {error.strerror}") from None
+    for folder in missing:
+        sync_folder(folder.parent)
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Replace a file by JSON text, whole or not at all."""
+    """Replace a file by JSON text, whole or not at all. Raises StorageError."""
     write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    """Replace a file, whole or not at all. Raises StorageError."""
+    replace(path, data)
 
 
 def read_json(path: Path) -> Any:

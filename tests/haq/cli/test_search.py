@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +12,14 @@ from rich.console import Console
 
 from haq.board import Board
 from haq.cli._progress import Bars, make_bars
+from haq.store.lock import sole_use
 from quant.policy import Policy
 from tests.device_agent.conftest import KEY
 from tests.haq.cli.program import haq
 from tests.haq.cost.tables import write_table
 from tests.haq.mortal import Killer, Mortal, mortal
 from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.subjects import cropped, write_images, write_small_weights
 
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 FILES = {
@@ -128,10 +133,12 @@ def test_a_lost_board_says_how_to_go_on(
     lost = haq(*arguments)
     assert (lost.code, lost.out) == (2, "")
     assert lost.err.splitlines()[-1] == (
-        "haq: the device agent was lost; nothing is lost, "
-        "the same command with --out runs/x goes on"
+        "haq: the device agent was lost; nothing is lost, to go on: haq search --resume runs/x"
     )
-    assert haq(*arguments).code == 0
+    simulated.append(SimulatedBoard())
+    assert haq("search", "--resume", "runs/x", "--json").result["run"] == "runs/x"
+    again = haq(*arguments)
+    assert again.code == 0
     assert simulated == []
 
 
@@ -148,7 +155,7 @@ def test_an_interrupted_search_says_how_to_go_on(
     monkeypatch.setattr("haq.search.stages.measure_harm", stop)
     done = haq("search", *small, *SHORT, "--out", "runs/x")
     assert done.code == 130
-    assert "nothing is lost, the same command with --out runs/x goes on" in done.err.splitlines()
+    assert "nothing is lost, to go on: haq search --resume runs/x" in done.err.splitlines()
     assert done.err.splitlines()[-1] == "haq: interrupted"
 
 
@@ -161,9 +168,108 @@ def test_a_folder_of_another_search_is_refused(
     done = haq("search", *small, *SHORT, "--out", "runs/x", "--seed", "1")
     assert (done.code, done.out) == (2, "")
     assert done.error == (
-        "runs/x holds a run with other settings, weights or images: name another --out"
+        "runs/x holds a run with other settings, weights or images (seed): "
+        "restore them, or name another --out"
     )
     assert {p.name: p.read_bytes() for p in (cwd / "runs" / "x").iterdir()} == before
+
+
+@pytest.fixture
+def stopped(small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path) -> Path:
+    """A run whose board was lost; another board is there."""
+    simulated.append(SimulatedBoard(lost_at=2))
+    assert haq("search", *small, *SHORT, "--seed", "3", "--out", "runs/x").code == 2
+    return Path("runs/x")
+
+
+def test_a_run_is_resumed_with_its_own_settings_and_once_finished_says_so(stopped: Path) -> None:
+    done = haq("search", "--resume", stopped, "--json")
+    assert done.code == 0, done.err
+    assert json.loads((stopped / "run.json").read_text())["seed"] == 3
+    assert (stopped / "report.html").is_file()
+    before = {path.name: path.read_bytes() for path in stopped.iterdir()}
+    again = haq("search", "--resume", stopped, "--json")
+    assert (again.code, again.out) == (0, done.out)
+    assert again.err.splitlines()[0] == "runs/x is finished: nothing is left to do"
+    assert "report: runs/x/report.html" in again.err
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == before
+
+
+def test_settings_are_not_given_twice(stopped: Path) -> None:
+    done = haq("search", "--resume", stopped, "--seed", "3", "--bits", "2-8", "--patience", "1")
+    assert done.code == 2
+    assert done.error == "--resume takes all settings from the run: leave out --bits, --seed"
+
+
+def test_what_is_no_run_is_not_resumed(cwd: Path) -> None:
+    done = haq("search", "--resume", "runs/x")
+    assert done.code == 2
+    assert done.error == "runs/x is no run folder: give the --out of a search"
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_run_whose_files_are_gone_or_changed_is_not_resumed(
+    simulated: list[SimulatedBoard], cwd: Path, tmp_path: Path
+) -> None:
+    weights = write_small_weights(tmp_path / "weights.safetensors")
+    images = write_images(tmp_path / "images", cropped("test", 20))
+    inputs = ("--weights", weights, "--input", "16", "--data", images)
+    simulated.append(SimulatedBoard(lost_at=2))
+    haq("search", *inputs, *SHORT, "--out", "run")
+    before = {path.name: path.read_bytes() for path in (cwd / "run").iterdir()}
+    weights.rename(tmp_path / "aside")
+    gone = haq("search", "--resume", "run")
+    assert gone.code == 2
+    assert gone.error == (
+        f"no such weights file: {weights}; run names files as they were typed when it began"
+    )
+    (tmp_path / "aside").rename(weights)
+    shutil.rmtree(images)
+    write_images(images, cropped("validation", 20))
+    changed = haq("search", "--resume", "run")
+    assert changed.code == 2
+    assert changed.error == (
+        "run holds a run with other settings, weights or images (calibration, validation, test): "
+        "restore them, or name another --out"
+    )
+    assert {path.name: path.read_bytes() for path in (cwd / "run").iterdir()} == before
+
+
+def test_the_second_process_on_a_run_is_refused(small: tuple[str, ...], stopped: Path) -> None:
+    before = (stopped / "measurements.jsonl").read_bytes()
+    said = f"runs/x is in use by process {os.getpid()}: wait until it ends, or stop it"
+    with sole_use(stopped):
+        for arguments in (["--resume", stopped], [*small, *SHORT, "--out", stopped]):
+            done = haq("search", *arguments)
+            assert (done.code, done.error) == (2, said)
+    assert (stopped / "measurements.jsonl").read_bytes() == before
+    assert haq("search", "--resume", stopped).code == 0
+
+
+def test_a_full_disk_says_how_to_go_on(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        done = haq("search", "--resume", stopped)
+    assert done.code == 2
+    assert done.err.splitlines()[-1] == (
+        "haq: no space left on the disk for runs/x/measurements.jsonl: make room; "
+        "nothing is lost, to go on: haq search --resume runs/x"
+    )
+
+
+def test_a_disk_that_is_full_elsewhere_is_one_line_too(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("haq.cli._board.open_boards", full)
+    done = haq("search", "--resume", stopped)
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("haq: no space left on the disk for runs/x: make")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +377,7 @@ def test_without_patience_a_search_ends_at_a_loss_and_goes_on_later(
     lost = haq(*command, "--patience", "0")
     assert (lost.code, lost.out) == (2, "")
     assert lost.err.splitlines()[-1].endswith(
-        "; nothing is lost, the same command with --out run goes on"
+        "; nothing is lost, to go on: haq search --resume run"
     )
     assert "paused" not in lost.err
     before = (cwd / "run" / "measurements.jsonl").read_bytes()

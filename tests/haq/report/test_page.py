@@ -74,7 +74,8 @@ def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) ->
     device, winner = SimulatedBoard().describe(), Winner(outcomes[2], measured)
     more = details(target, True, winner, outcomes, {"best": best, **uniforms}, device, "ddpg")
     more |= {"start": "ilp", "reward": "kl"}
-    folder.open({**REQUEST.to_json(), "weights": weights, "board": {}})
+    with folder.open({**REQUEST.to_json(), "weights": weights, "board": {}}):
+        pass
     write_json(folder.summary, {**summary, "details": more})
     journal = Journal(folder.trials)
     for outcome in outcomes:

@@ -3,15 +3,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haq.cost import Budget, read_energy, read_table
+from haq.cost.budget import Kind
+from haq.quantizers import QuantizerName
 from haq.search.bounds import Bounds
+from haq.search.names import AGENTS, StartName
 from haq.search.request import SearchRequest, check_budgets, parse_bits
-from quant.errors import BudgetError, PolicyError
+from haq.search.reward import RewardKind
+from haq.zoo.mobilenet_v2 import Padding
+from quant.errors import BudgetError, InputError, PolicyError
+from quant.observers import Method
 from quant.policy import ALLOWED_BITS
 from tests.haq.cost.tables import write_profile, write_table
 
@@ -65,6 +72,78 @@ def test_a_huge_span_costs_nothing() -> None:
 @given(st.sets(st.sampled_from(sorted(ALLOWED_BITS)), min_size=2))
 def test_every_set_of_known_bits_is_fine(bits: set[int]) -> None:
     assert parse_bits(",".join(map(str, bits))) == tuple(sorted(bits))
+
+
+budgets = st.builds(Budget, st.sampled_from(get_args(Kind)), st.floats(1e-3, 1e9), st.booleans())
+requests = st.builds(
+    SearchRequest,
+    model=st.just("mbv2"),
+    weights=st.none() | st.text("ab/.é ", min_size=1).map(Path),
+    input_size=st.integers(16, 512),
+    padding=st.sampled_from(get_args(Padding)),
+    data=st.text(),
+    calibration=st.none() | st.text(),
+    observer=st.sampled_from(get_args(Method)),
+    budget=st.none() | st.lists(budgets, min_size=1, max_size=3).map(tuple),
+    bits=st.sets(st.sampled_from(sorted(ALLOWED_BITS)), min_size=2).map(sorted).map(tuple),
+    episodes=st.integers(1),
+    seed=st.integers(0),
+    reward=st.none() | st.sampled_from(get_args(RewardKind)),
+    threads=st.integers(1, 64),
+    cores=st.none() | st.just("big") | st.lists(st.integers(0, 9), min_size=1).map(tuple),
+    quantizer=st.sampled_from(get_args(QuantizerName)),
+    equalize=st.booleans(),
+    agent=st.sampled_from(AGENTS),
+    start=st.none() | st.sampled_from(get_args(StartName)),
+)
+
+
+@given(requests)
+def test_settings_are_read_back(request_: SearchRequest) -> None:
+    assert SearchRequest.from_json(json.loads(json.dumps(request_.to_json()))) == request_
+
+
+def test_tables_are_read_back_by_path_and_digest(tmp_path: Path) -> None:
+    energy, table = tmp_path / "energy.json", write_table(tmp_path / "table.npy", 3)
+    energy.write_text('{"mac_pj": {"8x8": 0.3}, "byte_pj": 1}')
+    request = replace(REQUEST, table=read_table(table), energy=read_energy(energy))
+    settings = json.loads(json.dumps(request.to_json()))
+    assert SearchRequest.from_json(settings).to_json() == settings
+    assert SearchRequest.from_json(settings).energy == request.energy
+    write_table(table, 3, seed=1)
+    with pytest.raises(InputError, match=r"table\.npy has changed since: restore it"):
+        SearchRequest.from_json(settings)
+    table.unlink()
+    with pytest.raises(InputError, match=r"no such file: .*table\.npy"):
+        SearchRequest.from_json(settings)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"episodes": "many"},
+        {"agent": "nobody"},
+        {"bits": 8},
+        {"bits": [8.5]},
+        {"budget": [{"kind": "size"}]},
+        {"equalize": 1},
+        {"table": {"sha256": "0" * 64}},
+        {"energy": {"path": None, "sha256": ""}},
+        {"table": "table.npy"},
+        {"invented": 1},
+    ],
+)
+def test_settings_of_another_shape_are_refused(other: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        SearchRequest.from_json({**REQUEST.to_json(), **other})
+
+
+@pytest.mark.parametrize("name", list(REQUEST.to_json()))
+def test_a_setting_that_is_missing_is_refused(name: str) -> None:
+    settings = REQUEST.to_json()
+    del settings[name]
+    with pytest.raises(ValueError, match="other names of settings"):
+        SearchRequest.from_json(settings)
 
 
 def test_ncnn_runs_8_16_and_32() -> None:
@@ -189,11 +268,10 @@ def test_settings_tell_tables_apart_by_their_content(tmp_path: Path) -> None:
         replace(REQUEST, table=read_table(write_table(tmp_path / f"{name}.npy", 3, seed)))
         for name, seed in (("first", 0), ("same", 0), ("other", 1))
     )
-    texts = [json.dumps(request.to_json()) for request in (REQUEST, first, same, other)]
-    assert texts[1] == texts[2]
-    assert len(set(texts)) == 3
     table = first.table
     assert table is not None
-    assert first.to_json()["table"] == {"sha256": table.digest}
+    assert first.to_json()["table"] == {"path": str(table.path), "sha256": table.digest}
+    assert same.to_json()["table"]["sha256"] == table.digest
+    assert other.to_json()["table"]["sha256"] != table.digest
     energy = replace(REQUEST, energy=read_energy())
     assert len(energy.to_json()["energy"]["sha256"]) == 64

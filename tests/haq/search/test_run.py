@@ -408,7 +408,7 @@ def test_a_folder_of_another_search_is_left_alone(
 ) -> None:
     path, _, _ = finished
     before = content(path)
-    with pytest.raises(InputError, match="other settings, weights or images: name another --out"):
+    with pytest.raises(InputError, match="other settings, weights or images"):
         search(replace(request_, **change), path)
     assert content(path) == before
 
@@ -518,9 +518,9 @@ def test_bits_within_a_table_and_a_size(request_: SearchRequest, tmp_path: Path)
     assert shown["table"]["reached"] == costs.ratio(policy) <= 0.6
     assert shown["size"]["reached"] <= 0.25
     assert all(t["cost"] == 0 and t["ratios"]["table"] <= 0.6 for t in trials(path))
-    assert read_json(path / "run.json")["table"] == {"sha256": table.digest}
+    assert read_json(path / "run.json")["table"]["sha256"] == table.digest
     other = read_table(write_table(tmp_path / "table.npy", 53, seed=1))
-    with pytest.raises(InputError, match="other settings, weights or images"):
+    with pytest.raises(InputError, match=r"other settings, weights or images \(sha256\)"):
         search(replace(request, table=other), path)
 
 

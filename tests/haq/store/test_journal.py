@@ -69,3 +69,31 @@ def test_numbers_that_json_lacks_are_not_written(value: float, tmp_path: Path) -
     with pytest.raises(ValueError, match="JSON"):
         journal.append({"kl": value})
     assert Journal(tmp_path / "journal.jsonl").records == journal.records == RECORDS
+
+
+def test_several_records_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, writes = Journal(tmp_path / "journal.jsonl"), list[bytes]()
+    monkeypatch.setattr("haq.store.durable.append", lambda path, data: writes.append(data))
+    journal.append(*RECORDS)
+    assert len(writes) == 1
+    assert journal.records == RECORDS
+
+
+def test_the_name_of_a_new_journal_is_on_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("haq.store.durable.sync_folder", synced.append)
+    write(tmp_path / "journal.jsonl", RECORDS)
+    assert synced == [tmp_path]
+
+
+def test_a_record_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    for number, record in enumerate(RECORDS, 1):
+        write(path, []).put(number, record)
+    before = path.read_bytes()
+    write(path, []).put(2, {**RECORDS[1], "text": RECORDS[1]["text"]})
+    assert path.read_bytes() == before
+    with pytest.raises(InputError, match=r"line 2 of .*journal\.jsonl comes out otherwise now"):
+        write(path, []).put(2, {"kind": "other"})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,11 @@ from haq.store.run_folder import discard, make_folder, read_json, write_bytes
 from quant.errors import InputError
 
 SETTINGS = {"model": "mbv2", "bits": (8, 16), "budget": None}
+
+
+def open_(folder: RunFolder, settings: Mapping[str, Any] = SETTINGS) -> Path | None:
+    with folder.open(settings) as made:
+        return made
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -32,16 +39,16 @@ def test_names_of_the_files() -> None:
 
 def test_a_new_folder_is_made_and_an_equal_run_continued(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run", "mbv2")
-    assert folder.open(SETTINGS) is not None
+    assert open_(folder) is not None
     assert read_json(folder.settings) == {"model": "mbv2", "bits": [8, 16], "budget": None}
     before = content(tmp_path)
-    assert folder.open(SETTINGS) is None
+    assert open_(folder) is None
     assert content(tmp_path) == before
 
 
 def test_what_comes_to_nothing_leaves_nothing(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "runs" / "a", "mbv2")
-    made = folder.open(SETTINGS)
+    made = open_(folder)
     assert made == tmp_path / "deep"
     discard(folder.path, made)
     assert list(tmp_path.iterdir()) == []
@@ -49,9 +56,9 @@ def test_what_comes_to_nothing_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_comes_to_nothing_spares_its_neighbours(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "a", "mbv2")
-    made = folder.open(SETTINGS)
+    made = open_(folder)
     assert made is not None
-    RunFolder(tmp_path / "runs" / "b", "mbv2").open(SETTINGS)
+    open_(RunFolder(tmp_path / "runs" / "b", "mbv2"))
     discard(folder.path, made)
     assert list(content(tmp_path)) == ["runs/b/run.json"]
 
@@ -59,22 +66,22 @@ def test_what_comes_to_nothing_spares_its_neighbours(tmp_path: Path) -> None:
 def test_folders_that_were_there_stay(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     folder = RunFolder(tmp_path / "mine" / "a", "mbv2")
-    made = folder.open(SETTINGS)
+    made = open_(folder)
     assert made == folder.path
     discard(folder.path, made)
     assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    assert RunFolder(tmp_path, "mbv2").open(SETTINGS) is not None
+    assert open_(RunFolder(tmp_path, "mbv2")) is not None
 
 
 def test_other_settings_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "mbv2")
-    folder.open(SETTINGS)
+    open_(folder)
     before = content(tmp_path)
-    with pytest.raises(InputError, match="other settings, weights or images: name another --out"):
-        folder.open({**SETTINGS, "budget": "size=1MB"})
+    with pytest.raises(InputError, match=r"weights or images \(budget\): restore them, or name"):
+        open_(folder, {**SETTINGS, "budget": "size=1MB"})
     assert content(tmp_path) == before
 
 
@@ -82,16 +89,16 @@ def test_foreign_folders_and_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(InputError, match="is no run folder: name another --out"):
-            RunFolder(path, "mbv2").open(SETTINGS)
+            open_(RunFolder(path, "mbv2"))
     with pytest.raises(InputError, match=r"notes\.txt/run cannot be made: Not a directory"):
-        RunFolder(tmp_path / "notes.txt" / "run", "mbv2").open(SETTINGS)
+        open_(RunFolder(tmp_path / "notes.txt" / "run", "mbv2"))
     assert content(tmp_path) == {"notes.txt": b"mine"}
 
 
 def test_damaged_settings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(InputError, match=r"run\.json is not readable JSON"):
-        RunFolder(tmp_path, "mbv2").open(SETTINGS)
+        open_(RunFolder(tmp_path, "mbv2"))
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
