@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def make_searcher(name: AgentName, problem: Problem, episodes: int) -> Searcher:
     constants = replace(HAQ, warmup=min(HAQ.warmup, episodes // 4))
     makers: Mapping[AgentName, Callable[[], Searcher]] = {
         "ddpg": lambda: GuidedSearcher(own_agent(problem, constants), problem),
-        "haq": lambda: haq_agent(problem, constants),
+        "haq": lambda: agent_on(problem, constants, fit=walk_back),
         "td3": lambda: own_agent(problem, constants, make_td3),
         "sac": lambda: own_agent(problem, constants, make_sac),
         "uniform": lambda: UniformSearcher(problem),
@@ -45,24 +46,15 @@ def make_searcher(name: AgentName, problem: Problem, episodes: int) -> Searcher:
     return makers[name]()
 
 
-def haq_agent(problem: Problem, constants: DdpgConstants) -> DdpgSearcher:
-    """HAQ's agent: its observation, its walk into the budget, its constants."""
-    return DdpgSearcher(
-        problem.graph,
-        problem.choices,
-        problem.model,
-        problem.bound,
-        problem.harm,
-        constants,
-        problem.seed,
-        fit=walk_back,
-    )
-
-
 def own_agent(
     problem: Problem, constants: DdpgConstants, make: MakeAgent = make_agent
 ) -> DdpgSearcher:
     """An agent that also sees harm and cost of every layer, and walks by both."""
+    return agent_on(problem, constants, more=shares(problem), make=make)
+
+
+def agent_on(problem: Problem, constants: DdpgConstants, **how: Any) -> DdpgSearcher:
+    """An agent on the problem; HAQ's own but for `how`, arguments of `DdpgSearcher`."""
     return DdpgSearcher(
         problem.graph,
         problem.choices,
@@ -71,8 +63,7 @@ def own_agent(
         problem.harm,
         constants,
         problem.seed,
-        more=shares(problem),
-        make=make,
+        **how,
     )
 
 

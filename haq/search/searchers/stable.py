@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 from stable_baselines3 import SAC, TD3
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from env.precision_env import PrecisionEnv
-from haq.search.searchers.ddpg import DdpgConstants, quiet, seeded, shared_arguments
+from haq.search.searchers.ddpg import DdpgConstants, MakeAgent, quiet, seeded, shared_arguments
 
 
-def make_td3(
-    env: PrecisionEnv, constants: DdpgConstants, rng: np.random.Generator, seed: int
-) -> TD3:
-    """TD3 (Fujimoto et al. 2018) with the critic's rate for both networks."""
-    with seeded(seed):
+def maker(algorithm: type[TD3] | type[SAC]) -> MakeAgent:
+    """Makes untrained agents of an algorithm, with the critic's rate for all networks."""
+
+    def make(
+        env: PrecisionEnv, constants: DdpgConstants, rng: np.random.Generator, seed: int
+    ) -> OffPolicyAlgorithm:
         arguments = shared_arguments(env, constants, rng)
-        agent = TD3("MlpPolicy", env, learning_rate=constants.critic_rate, **arguments)
-    return quiet(agent)
+        with seeded(seed):
+            agent = algorithm("MlpPolicy", env, learning_rate=constants.critic_rate, **arguments)
+        return quiet(agent)
+
+    return make
 
 
-def make_sac(
-    env: PrecisionEnv, constants: DdpgConstants, rng: np.random.Generator, seed: int
-) -> SAC:
-    """Soft actor-critic (Haarnoja et al. 2018) with the critic's rate for all networks."""
-    with seeded(seed):
-        arguments = shared_arguments(env, constants, rng)
-        agent = SAC("MlpPolicy", env, learning_rate=constants.critic_rate, **arguments)
-    return quiet(agent)
+make_td3 = maker(TD3)
+"""Twin delayed DDPG (Fujimoto et al. 2018)."""
+make_sac = maker(SAC)
+"""Soft actor-critic (Haarnoja et al. 2018)."""
