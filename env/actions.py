@@ -91,6 +91,11 @@ class Choices:
             for is_weight in kinds
         )
 
+    @cached_property
+    def widest(self) -> Policy:
+        """The most bits that every layer may take."""
+        return Policy({name: self.alternatives(name)[-1] for name in self.names})
+
     def alternatives(self, layer: str) -> tuple[Bits, ...]:
         """All bits that a layer may take."""
         return self._alternatives[layer]

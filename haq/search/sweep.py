@@ -26,7 +26,6 @@ from haq.search.stages import Stages
 from haq.search.target import Target
 from haq.store import RunFolder, write_json
 from quant.errors import BudgetError
-from quant.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -112,9 +111,7 @@ def find_bounds(search: Stages) -> Sequence[str]:
     if bounds is None or bounds.typed:
         return bounds.typed if bounds else ()
     (target,) = search.targets.find([[bounds.open]])
-    choices = search.choices
-    widest = Policy({name: choices.alternatives(name)[-1] for name in choices.names})
-    return spread(bounds, target, widest)
+    return spread(bounds, target, search.choices.widest)
 
 
 def run_all(search: Stages, plans: Sequence[Planned]) -> list[Searched]:

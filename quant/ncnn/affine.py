@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.graph import Activation, Layer, Weights
+from quant.ncnn.centre import ACTIVATION, CLIP, LIMITS
 from quant.ncnn.format import Value
 from quant.quantized import InputLevels
 
@@ -37,7 +38,7 @@ class Affine:
     @property
     def activation(self) -> dict[int, Value]:
         """The clip as the activation of a weighted ncnn layer."""
-        return {9: 3, 10: (self.low, self.high)}
+        return {ACTIVATION: CLIP, LIMITS: (self.low, self.high)}
 
 
 def input_affine(layer: Layer, levels: InputLevels) -> Affine:

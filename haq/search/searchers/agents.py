@@ -20,10 +20,6 @@ from haq.search.searchers.sampled import RandomSearcher
 from haq.search.searchers.stable import make_sac, make_td3
 from haq.search.searchers.uniform import UniformSearcher
 from quant.graph import Floats
-from quant.policy import Policy
-
-LEARNING = ("ddpg", "haq", "td3", "sac", "nsga2")
-"""Agents whose proposals depend on the rewards."""
 
 
 def make_searcher(name: AgentName, problem: Problem, episodes: int) -> Searcher:
@@ -70,11 +66,10 @@ def agent_on(problem: Problem, constants: DdpgConstants, **how: Any) -> DdpgSear
 def shares(problem: Problem) -> Floats:
     """What a layer's narrowest bits harm and save, each as a share of the largest, (layers, 2)."""
     options = {name: problem.choices.alternatives(name) for name in problem.choices.names}
-    widest = Policy({name: bits[-1] for name, bits in options.items()})
     rows = [
         (
             problem.harm[name][bits[0]] - problem.harm[name][bits[-1]],
-            -problem.model.deltas(widest, name, bits[:1])[0],
+            -problem.model.deltas(problem.choices.widest, name, bits[:1])[0],
         )
         for name, bits in options.items()
     ]

@@ -9,6 +9,7 @@ trials, and the budget walk by the belief itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -35,20 +36,21 @@ class GuidedSearcher:
         self._agent, self._problem = agent, problem
         self._learned = LearnedHarm(problem.choices, problem.harm)
         self._rng = np.random.default_rng([problem.seed, 1])
-        self._best: dict[str, tuple[float, Policy]] = {}
+        self._tried: dict[str, tuple[float, Policy]] = {}
 
     def ask(self, n: int) -> list[Policy]:
-        """n policies that were not tried. Raises BudgetError if the budget cannot be met."""
+        """Up to n policies, new ones where any candidate is. Raises BudgetError as `walk`."""
         found: dict[str, Policy] = {}
+        parents = self._parents()
         for _ in range(n):
             belief = self._learned.draw(self._rng)
             agents = self._agent.ask(EPISODES)
             candidates = [
                 *agents,
-                *self._changes(belief),
+                *(self._change(parent, belief) for parent in self._pick(parents)),
                 walk_from_widest(self._problem, belief.harm),
             ]
-            new = [c for c in candidates if c.key() not in self._best and c.key() not in found]
+            new = [c for c in candidates if c.key() not in self._tried and c.key() not in found]
             policy = best_of(new or agents, belief)
             found[policy.key()] = policy
         return list(found.values())
@@ -58,18 +60,19 @@ class GuidedSearcher:
         for trial in trials:
             kl = trial.score.get("kl", -trial.reward)
             self._learned.observe(trial.policy, kl)
-            self._best[trial.policy.key()] = (kl, trial.policy)
+            self._tried[trial.policy.key()] = (kl, trial.policy)
         self._agent.tell(trials)
 
-    def _changes(self, belief: Belief) -> Iterator[Policy]:
-        kept = [entry for entry in self._best.values() if self._fits(entry[1])]
-        parents = sorted(kept, key=lambda entry: entry[0])[:PARENTS]
-        for _ in range(CHANGES if parents else 0):
-            _, parent = parents[int(self._rng.integers(len(parents)))]
-            yield self._change(parent, belief)
+    def _parents(self) -> list[Policy]:
+        """The best trials that keep the budget by the model as it is now."""
+        given = self._problem
+        ordered = sorted(self._tried.values(), key=lambda entry: entry[0])
+        fitting = (policy for _, policy in ordered if given.model.cost(policy) <= given.bound)
+        return list(islice(fitting, PARENTS))
 
-    def _fits(self, policy: Policy) -> bool:
-        return self._problem.model.cost(policy) <= self._problem.bound
+    def _pick(self, parents: Sequence[Policy]) -> Iterator[Policy]:
+        for _ in range(CHANGES if parents else 0):
+            yield parents[int(self._rng.integers(len(parents)))]
 
     def _change(self, policy: Policy, belief: Belief) -> Policy:
         """Other bits for some layers, then a walk by the belief into the budget."""

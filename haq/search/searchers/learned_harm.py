@@ -21,7 +21,7 @@ from quant.policy import Bits, Policy
 
 OWN = 0.5
 """Standard deviation of the logarithm by which the harm of a term is off."""
-LEVEL, SLOPE = 1.0, 0.3
+LEVELS = np.array([1.0, 0.3])
 """Standard deviations of what is common: a factor, and a power of S beyond the first."""
 NOISE = 0.05
 """Standard deviation of log KL that no sum of terms explains."""
@@ -120,9 +120,6 @@ class LearnedHarm:
         """What multiplies the common factor and the power, (trials, 2), in standard deviations."""
         scaled: Vector = common_of(self.terms.harms[rows].sum(1)) * LEVELS
         return scaled
-
-
-LEVELS = np.array([LEVEL, SLOPE])
 
 
 def common_of(sums: Vector) -> Vector:

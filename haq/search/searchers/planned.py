@@ -66,8 +66,7 @@ def doubted(harm: Harm, doubt: float, rng: np.random.Generator) -> Harm:
 def walk_from_widest(problem: Problem, harm: Harm) -> Policy:
     """Gives up the least harm for each unit of cost saved, from the widest bits on."""
     choices = problem.choices
-    widest = Policy({name: choices.alternatives(name)[-1] for name in choices.names})
-    return walk(widest, choices, problem.model, problem.bound, harm)
+    return walk(choices.widest, choices, problem.model, problem.bound, harm)
 
 
 def greedy_searcher(problem: Problem) -> PlannedSearcher:

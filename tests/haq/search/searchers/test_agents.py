@@ -9,11 +9,13 @@ import pytest
 
 from haq.search._base import Trial
 from haq.search.names import AGENTS, AgentName
-from haq.search.searchers.agents import LEARNING, make_searcher, shares
+from haq.search.searchers.agents import make_searcher, shares
 from quant.errors import BudgetError
 from tests.haq.search.searchers.problems import KINDS, problem, search, total
 
 EPISODES = 12
+LEARNING: tuple[AgentName, ...] = ("ddpg", "haq", "td3", "sac", "nsga2")
+"""Agents whose proposals depend on the rewards."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
