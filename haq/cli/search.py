@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from haq.search.request import SearchRequest
     from haq.store import RunFolder
 
-WITH_RESUME = frozenset({"resume", "board", "board_key", "board_ca", "patience", "as_json"})
-"""Options that say where to measure and what to print, not what to search."""
+WITH_RESUME = frozenset(
+    {"resume", "store", "board", "board_key", "board_ca", "patience", "as_json"}
+)
+"""Options that say where to measure, where to keep it and what to print, not what to search."""
 
 
 class Agent(str, Enum):
@@ -153,6 +155,15 @@ def search(
             help="Go on with the search of this run folder; all settings are the folder's.",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HAQ_STORE",
+            metavar="URL",
+            help="Where scores and trials are kept, and found again by other runs: "
+            "sqlite:///FILE or postgresql://USER@HOST/NAME [default: a file in the run folder].",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search the bits of every layer within a budget, measured on a board."""
@@ -165,7 +176,7 @@ def search(
     boards = Boards(board or [], board_key, board_ca, patience)
     if resume is not None:
         refuse_settings(context)
-        go_on(resume, boards, as_json)
+        go_on(resume, boards, store, as_json)
         return
     widths = parse_bits(bits, quantizer.value)
     latencies = None if table is None else read_table(table)
@@ -197,7 +208,7 @@ def search(
         table=latencies,
         energy=energies,
     )
-    carry_out(request, RunFolder(out or default_folder(model), model), boards, as_json)
+    carry_out(request, RunFolder(out or default_folder(model), model), boards, store, as_json)
 
 
 @dataclass(frozen=True)
@@ -215,7 +226,9 @@ class Boards:
         return 60 * self.patience if self.named else 0
 
 
-def carry_out(request: SearchRequest, folder: RunFolder, boards: Boards, as_json: bool) -> None:
+def carry_out(
+    request: SearchRequest, folder: RunFolder, boards: Boards, store: str | None, as_json: bool
+) -> None:
     """Search, write the report and print the result."""
     from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
@@ -233,7 +246,7 @@ def carry_out(request: SearchRequest, folder: RunFolder, boards: Boards, as_json
         ):
             patient = PatientBoard(device, boards.patience_s, progress.note)
             run = sweep_subject if request.sweep else search_subject
-            run(request, subject, splits, folder, patient, progress)
+            run(request, subject, splits, folder, patient, progress, store)
         finish(folder, as_json)
 
 
@@ -251,10 +264,11 @@ def finish(folder: RunFolder, as_json: bool) -> None:
         print(json.dumps({name: part for name, part in summary.items() if name != "details"}))
 
 
-def go_on(path: Path, boards: Boards, as_json: bool) -> None:
+def go_on(path: Path, boards: Boards, store: str | None, as_json: bool) -> None:
     """Go on with a run, or say that it is finished and print its result."""
     from haq.search.resume import read_run
     from haq.store.lock import check_free
+    from haq.store.run_folder import read_json
 
     request, folder = read_run(path)
     check_free(path)
@@ -263,7 +277,7 @@ def go_on(path: Path, boards: Boards, as_json: bool) -> None:
         finish(folder, as_json)
         return
     try:
-        carry_out(request, folder, boards, as_json)
+        carry_out(request, folder, boards, store or read_json(folder.settings)["store"], as_json)
     except (DataError, ModelError) as error:
         raise InputError(f"{error}; {path} names files as they were typed when it began") from None
 

@@ -20,7 +20,7 @@ from haq.report.sentences import (
     size_sentence,
     title,
 )
-from haq.store.journal import Journal
+from haq.store.lines import read_lines
 from haq.store.run_folder import RunFolder, read_json, write_bytes
 from quant.errors import InputError
 
@@ -46,7 +46,7 @@ def write_report(path: Path) -> Path:
                 write_report(path / entry["folder"])
         page = render_front(path, summary)
     else:
-        page = render(settings, summary, Journal(folder.trials).records)
+        page = render(settings, summary, read_lines(folder.trials))
     write_bytes(folder.report, page.encode())
     return folder.report
 
@@ -77,7 +77,7 @@ def render_front(path: Path, summary: Mapping[str, Any]) -> str:
     """The page of a sweep as text; its trials are read from the folders of its searches."""
     details = summary["details"]
     folders = [path / entry["folder"] for entry in details["searches"]]
-    trials = [trial for folder in folders for trial in Journal(folder / "trials.jsonl")]
+    trials = [trial for folder in folders for trial in read_lines(folder / "trials.jsonl")]
     points = front_points(summary)
     label = f"{title(details['kind'])}, ratio to {details['reference']}"
     plot = front_plot(points, trial_places(trials, details), details["uniform"], label)

@@ -11,12 +11,14 @@ from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
+from haq.search.content import make_content
 from haq.search.memory import RememberedEvaluator, RememberedImages
 from haq.search.racing import RacingEvaluator
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
 from haq.sharing import TunedEvaluator, kmeans_quantizer
-from haq.store import Journal
+from haq.store import Store
+from haq.store.entries import Entries
 from haq.ways import How
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
@@ -25,7 +27,7 @@ from quant.quantized import Quantizer
 
 
 class Evaluation:
-    """Evaluators, quantizers and sizes; what was scored once is remembered by the journal."""
+    """Evaluators, quantizers and sizes; what was scored once is found in the store."""
 
     def __init__(
         self,
@@ -33,11 +35,12 @@ class Evaluation:
         subject: Subject,
         splits: Splits,
         capabilities: Capabilities,
-        journal: Journal,
+        store: Store,
         progress: Progress,
     ) -> None:
         self._request, self._subject, self._splits = request, subject, splits
-        self._capabilities, self._journal, self._progress = capabilities, journal, progress
+        self._capabilities, self._store, self._progress = capabilities, store, progress
+        self._content = make_content(request, subject, splits, capabilities)
         shares = request.shares_weights
         self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
         self.tuned = (
@@ -56,9 +59,9 @@ class Evaluation:
     def race(self) -> RacingEvaluator:
         """Scores on the validation images, as few as it takes."""
         images = self._splits.validation
-        evaluator = self._policies_on(images, "validation", self.arithmetic)
+        evaluator = self._policies_on(images, self.arithmetic, final=False)
         return RacingEvaluator(
-            RememberedImages(evaluator.see, self._journal, "validation"),
+            RememberedImages(evaluator.see, self._entries(images, self.arithmetic)),
             evaluator.float_logits,
             images.labels,
             seed=self._request.seed,
@@ -70,11 +73,11 @@ class Evaluation:
         """Scores on the test images, by everything that can compute them."""
         test = self._splits.test
         arithmetics: set[Arithmetic] = {"ncnn", self.arithmetic}
-        own = {kind: self._evaluator(test, "test", kind) for kind in arithmetics}
-        in_torch = self._evaluator(test, "test in torch", "ncnn", "torch")
+        own = {kind: self._final(test, kind) for kind in arithmetics}
+        in_torch = self._final(test, "ncnn", "torch")
         tuned = (
             # Its steps are epochs, and counted already.
-            RememberedEvaluator(self.tuned, self._journal, "test finetuned", Silent())
+            RememberedEvaluator(self.tuned, self._entries(test, "finetuned"), Silent())
             if self.tuned
             else None
         )
@@ -84,8 +87,8 @@ class Evaluation:
         """Scores on the first validation images, so many at most."""
         validation = self._splits.validation
         some = validation.rows(0, min(images, len(validation)) - 1)
-        evaluator = self._policies_on(some, "probe", self.arithmetic)
-        return RememberedEvaluator(evaluator, self._journal, "probe", progress)
+        evaluator = self._policies_on(some, self.arithmetic, final=False)
+        return RememberedEvaluator(evaluator, self._entries(some, self.arithmetic), progress)
 
     def quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
         """Episodes pick from a table; what is kept in the end is quantized as a whole."""
@@ -108,16 +111,20 @@ class Evaluation:
         make = codebook_cost if self.sharing else size_cost
         return int(make(graph, self._request.choices(graph.layer_names)).cost(policy))
 
-    def _evaluator(
-        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+    def _final(
+        self, images: Images, arithmetic: Arithmetic, how: How = "auto"
     ) -> RememberedEvaluator:
-        evaluator = self._policies_on(images, part, arithmetic, how)
-        return RememberedEvaluator(evaluator, self._journal, part, self._progress)
+        evaluator = self._policies_on(images, arithmetic, final=True, how=how)
+        entries = self._entries(images, f"final {arithmetic} {how}")
+        return RememberedEvaluator(evaluator, entries, self._progress)
 
     def _policies_on(
-        self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
+        self, images: Images, arithmetic: Arithmetic, final: bool, how: How = "auto"
     ) -> PolicyEvaluator:
-        quantizer = self.quantizer(arithmetic, final=part == "test")
+        quantizer = self.quantizer(arithmetic, final)
         return make_evaluator(
             self._subject, images, self._capabilities, arithmetic, how, quantizer=quantizer
         )
+
+    def _entries(self, images: Images, how: str) -> Entries:
+        return self._store.evaluations(self._content.digest(images, how=how))

@@ -1,4 +1,4 @@
-"""Scores and latencies that a run already has: asked again, they come from its journal.
+"""Scores and latencies that are known already: asked again, they come from the store.
 
 A search with the same seed asks the same questions in the same order, so a run that was stopped
 goes on by being run again: what it had measured is not measured twice.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from haq.board import AnyBoard, Latency
 from haq.progress import Progress
 from haq.search.image_order import Rows
 from haq.search.racing import SeeImages
-from haq.store.journal import Journal
+from haq.store.entries import Entries
 from quant.evaluate import Score, Seen
 from quant.policy import Policy
 
@@ -42,16 +42,43 @@ class Meter(Protocol):
         """Latencies in the order of the policies, all of one batch."""
 
 
+class Known(Generic[T]):
+    """What is known of one kind: in memory, else in the store, else found out and kept there."""
+
+    def __init__(
+        self,
+        entries: Entries,
+        kind: str,
+        to_data: Callable[[T], dict[str, Any]],
+        from_data: Callable[[Any], T],
+    ) -> None:
+        self._entries, self._kind = entries, kind
+        self._to_data, self._from_data = to_data, from_data
+        self._found: dict[str, T] = {}
+
+    def look_up(self, keys: Sequence[str], find: Callable[[Sequence[str]], Sequence[T]]) -> list[T]:
+        """Values in the order of the keys; `find` is called once for those that are not known.
+
+        What was found together is kept together: after a stop no part of it is found again.
+        """
+        asked = [key for key in dict.fromkeys(keys) if key not in self._found]
+        stored = self._entries.get(self._kind, asked) if asked else {}
+        self._found |= {key: self._from_data(data) for key, data in stored.items()}
+        missing = [key for key in asked if key not in stored]
+        if missing:
+            new = dict(zip(missing, find(missing), strict=True))
+            self._entries.put(self._kind, {k: self._to_data(value) for k, value in new.items()})
+            self._found |= new
+        return [self._found[key] for key in keys]
+
+
 class RememberedEvaluator:
     """An evaluator that never scores a policy twice; each new score is a step of progress."""
 
-    def __init__(
-        self, evaluator: Evaluator, journal: Journal, part: str, progress: Progress
-    ) -> None:
-        """`part` names the images, since a policy has a score on each part of the data."""
-        self._evaluator, self._journal, self._progress = evaluator, journal, progress
-        self._kind = f"score/{part}"
-        self._known = recall(journal, self._kind, lambda data: Score(**data))
+    def __init__(self, evaluator: Evaluator, entries: Entries, progress: Progress) -> None:
+        """`entries` are those of the images and of everything else that decides a score."""
+        self._evaluator, self._progress = evaluator, progress
+        self._known = Known(entries, "score", asdict, lambda data: Score(**data))
 
     @property
     def float_top1(self) -> float:
@@ -63,12 +90,9 @@ class RememberedEvaluator:
         return [self._score(policy) for policy in policies]
 
     def _score(self, policy: Policy) -> Score:
-        key = policy.key()
-        if key not in self._known:
-            score = self._evaluator.score([policy])[0]
-            remember(self._journal, self._kind, key, asdict(score))
-            self._known[key] = score
-        score = self._known[key]
+        (score,) = self._known.look_up(
+            [policy.key()], lambda missing: self._evaluator.score([policy])
+        )
         self._progress.advance(f"KL {score.kl:.2g}")
         return score
 
@@ -79,24 +103,25 @@ class RememberedImages:
     A race is decided by nothing else, so one that was stopped anywhere is run again to its end.
     """
 
-    def __init__(self, see: SeeImages, journal: Journal, part: str) -> None:
-        """`part` names the images that rows are counted in."""
-        self._see, self._journal, self._kind = see, journal, f"images/{part}"
-        self._known = recall(journal, self._kind, to_seen)
+    def __init__(self, see: SeeImages, entries: Entries) -> None:
+        """`entries` are those of the images that rows are counted in."""
+        self._see = see
+        self._known = Known(entries, "images", from_seen, to_seen)
 
     def __call__(self, policy: Policy, rows: Rows) -> Seen:
         """What the policy does to these images. Raises PolicyError."""
         key = f"{policy.key()} {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}"
-        if key not in self._known:
-            seen = self._see(policy, rows)
-            data = {"kl": seen.kl.tolist(), "chosen": seen.chosen.tolist()}
-            remember(self._journal, self._kind, key, data)
-            self._known[key] = seen
-        return self._known[key]
+        (seen,) = self._known.look_up([key], lambda missing: [self._see(policy, rows)])
+        return seen
+
+
+def from_seen(seen: Seen) -> dict[str, Any]:
+    """As lists."""
+    return {"kl": seen.kl.tolist(), "chosen": seen.chosen.tolist()}
 
 
 def to_seen(data: Mapping[str, Any]) -> Seen:
-    """From a journal's lists, to the bit."""
+    """From lists, to the bit."""
     return Seen(np.array(data["kl"], np.float64), np.array(data["chosen"], np.int64))
 
 
@@ -104,41 +129,20 @@ class RememberedMeter:
     """A board that measures a policy once for each purpose."""
 
     def __init__(
-        self, board: AnyBoard, journal: Journal, limits: Mapping[str, Mapping[str, Any]]
+        self, board: AnyBoard, entries: Entries, limits: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        """`limits` are the arguments of `Board.measure` by purpose."""
-        self._board, self._journal, self._limits = board, journal, limits
+        """`limits` are the arguments of `Board.measure` by purpose; `entries` are the run's."""
+        self._board, self._limits = board, limits
         self._known = {
-            purpose: recall(journal, f"latency/{purpose}", lambda data: Latency(**data))
+            purpose: Known(entries, f"latency/{purpose}", asdict, lambda data: Latency(**data))
             for purpose in limits
         }
 
     def measure(self, policies: Sequence[Policy], purpose: str) -> list[Latency]:
         """Latencies in the order of the policies; those not yet known are one batch."""
-        known = self._known[purpose]
-        wanted = {policy.key(): policy for policy in policies}
-        new = {key: policy for key, policy in wanted.items() if key not in known}
-        if new:
-            measured = self._board.measure(list(new.values()), **self._limits[purpose])
-            found = dict(zip(new, measured, strict=True))
-            # All at once: what was measured together is not measured in parts after a stop.
-            self._journal.append(
-                *(record(f"latency/{purpose}", key, asdict(one)) for key, one in found.items())
-            )
-            known |= found
-        return [known[policy.key()] for policy in policies]
+        by_key = {policy.key(): policy for policy in policies}
 
+        def measure_missing(missing: Sequence[str]) -> Sequence[Latency]:
+            return self._board.measure([by_key[key] for key in missing], **self._limits[purpose])
 
-def recall(journal: Journal, kind: str, make: Callable[[Any], T]) -> dict[str, T]:
-    """What a journal holds of one kind, by the policy's key."""
-    return {r["key"]: make(r["data"]) for r in journal if r["kind"] == kind}
-
-
-def remember(journal: Journal, kind: str, key: str, data: Mapping[str, Any]) -> None:
-    """Append one result."""
-    journal.append(record(kind, key, data))
-
-
-def record(kind: str, key: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """One result as a line of a journal."""
-    return {"kind": kind, "key": key, "data": data}
+        return self._known[purpose].look_up([p.key() for p in policies], measure_missing)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from haq.search.request import SearchRequest
 from haq.store import RunFolder
-from haq.store.run_folder import read_json
+from haq.store.run_folder import RUN_ID, read_json
 from quant.errors import InputError
 
-CONTENT = ("board", "digests")
-"""Settings of a run that nobody asked for: what it ran on."""
+CONTENT = (RUN_ID, "board", "digests", "store")
+"""Settings of a run that nobody asked for: its name, what it ran on, where it is kept."""
 
 
 def read_run(path: Path) -> tuple[SearchRequest, RunFolder]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,24 +19,29 @@ from haq.prepare import (
     upload,
 )
 from haq.progress import Progress
+from haq.search.content import digests
 from haq.search.equal_size import size_details
 from haq.search.loop import Outcome
 from haq.search.request import SearchRequest
 from haq.search.stages import Stages
 from haq.search.summary import details, summarise
 from haq.search.target import Target
-from haq.store import RunFolder, write_json
+from haq.store import RunFolder, Store, open_store, write_json
+from haq.store.database import without_password
 from haq.store.run_folder import discard
 from quant.errors import BudgetError
-from quant.ncnn.build import float_layers
-from quant.ncnn.format import dump_bin
 
 
 def run_search(
-    request: SearchRequest, folder: RunFolder, board: AnyBoard, progress: Progress
+    request: SearchRequest,
+    folder: RunFolder,
+    board: AnyBoard,
+    progress: Progress,
+    store_url: str | None = None,
 ) -> dict[str, Any]:
     """Load what the request names, then search; see `search_subject`. Raises InputError."""
-    return search_subject(request, *load_subject(request), folder, board, progress)
+    subject, splits = load_subject(request)
+    return search_subject(request, subject, splits, folder, board, progress, store_url)
 
 
 def search_subject(
@@ -47,15 +51,17 @@ def search_subject(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    store_url: str | None = None,
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    Raises InputError for a folder of another run or one in use, StorageError where it cannot be
-    written, BudgetError for a bound that cannot be met, BoardError where the board fails.
+    What is scored and measured is kept in the store of this address, by default a file in the
+    folder. Raises InputError for a folder of another run or one in use, StorageError where it
+    cannot be written, BudgetError for a bound that cannot be met, BoardError where the board fails.
     """
     started = time.monotonic()
-    with open_run(request, subject, splits, folder, board) as opened:
-        search = Stages(request, folder, board, progress, subject, splits)
+    with open_run(request, subject, splits, folder, board, store_url) as opened:
+        search = Stages(request, folder, board, progress, subject, splits, opened.store)
         with discarding(opened):
             target = search.find_target()
         outcomes = search.run(target, folder)
@@ -76,6 +82,7 @@ class Opened:
     made: Path | None
     device: Device
     content: Mapping[str, Any]
+    store: Store
 
 
 @dataclass(frozen=True)
@@ -96,16 +103,26 @@ def open_run(
     splits: Splits,
     folder: RunFolder,
     board: AnyBoard,
+    store_url: str | None,
 ) -> Iterator[Opened]:
-    """The folder open for the request, the board with its network. Raises InputError."""
+    """The folder and its store open for the request, the board with its network.
+
+    Raises InputError, StorageError.
+    """
     if request.table is not None:
         request.table.check(subject.network.graph.layer_names)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
-    content = {"board": identity, "digests": digests(subject, splits)}
-    with folder.open({**request.to_json(), **content}) as made:
+    content = {
+        "board": identity,
+        "digests": digests(subject, splits),
+        "store": None if store_url is None else without_password(store_url),
+    }
+    settings = {**request.to_json(), **content}
+    with folder.open(settings) as made, open_store(store_url or folder.store_url) as store:
+        store.begin(folder.run_id, settings)
         upload(subject, board)
-        yield Opened(folder, made, device, content)
+        yield Opened(folder, made, device, content, store)
 
 
 @contextmanager
@@ -115,6 +132,7 @@ def discarding(opened: Opened) -> Iterator[None]:
         yield
     except BudgetError:
         if opened.made is not None:
+            opened.store.forget(opened.folder.run_id)
             discard(opened.folder.path, opened.made)
         raise
 
@@ -154,14 +172,3 @@ def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:
         check_images(config, images)
     subject = make_subject(config, network, splits.calibration, request.observer, request.equalize)
     return subject, splits
-
-
-def digests(subject: Subject, splits: Splits) -> dict[str, str]:
-    """SHA-256 of weights and images: a run is not continued when a path holds something else."""
-    weights = dump_bin(float_layers(subject.network))
-    return {
-        "weights": hashlib.sha256(weights).hexdigest(),
-        "calibration": splits.calibration.digest(),
-        "validation": splits.validation.digest(),
-        "test": splits.test.digest(),
-    }

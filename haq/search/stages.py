@@ -12,7 +12,7 @@ import numpy as np
 
 from env.budget import Harm
 from haq import export
-from haq.board import AnyBoard, Latency
+from haq.board import AnyBoard, Latency, profile_to_json
 from haq.checks import check_exports
 from haq.cost import codebook_cost
 from haq.cost.table import make_latency_cost
@@ -52,7 +52,8 @@ from haq.search.target import (
 from haq.search.targets import Targets
 from haq.shared_export import check_shared, export_shared
 from haq.sharing import TunedEvaluator
-from haq.store import Journal, RunFolder, write_json
+from haq.store import RunFolder, Store, write_json
+from haq.store.lines import write_lines
 from quant.graph import Graph
 from quant.policy import ENGINE_BITS, Policy, uniform
 from quant.recipe.table import TableQuantizer
@@ -80,16 +81,17 @@ class Stages:
         progress: Progress,
         subject: Subject,
         splits: Splits,
+        store: Store,
     ) -> None:
-        """`folder` keeps the profile, and the journal of what was scored and measured."""
+        """`store` has the run of `folder`, and keeps what is scored and measured."""
         self.request, self.folder, self.board, self.progress = request, folder, board, progress
         self.subject, self.splits = subject, splits
         self.capabilities = board.capabilities()
         self.choices = request.choices(self.graph.layer_names)
-        journal = Journal(folder.measurements)
+        self._store, self._measurements = store, store.measurements(folder.run_id)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
-        self.meter = RememberedMeter(board, journal, limits)
-        self.evaluation = Evaluation(request, subject, splits, self.capabilities, journal, progress)
+        self.meter = RememberedMeter(board, self._measurements, limits)
+        self.evaluation = Evaluation(request, subject, splits, self.capabilities, store, progress)
         self.targets = Targets(request, self.graph, self.choices, self._measure_latency)
 
     @property
@@ -119,10 +121,11 @@ class Stages:
         )
         reward = make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
         self.progress.start(title, self.request.episodes)
-        written, outcomes = Journal(folder.trials), []
+        trials, outcomes = self._store.trials(folder.run_id), []
         for outcome in self._episodes(target, reward, earlier):
-            written.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
+            trials.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
+        write_lines(folder.trials, trials.records)
         return outcomes
 
     @cached_property
@@ -230,7 +233,10 @@ class Stages:
 
     def _measure_latency(self) -> MeasuredLatency:
         names, timing = self.choices.names, self.request.timing
-        profile = load_or_measure_profile(self.board, names, self.folder, self.progress, **timing)
+        profile = load_or_measure_profile(
+            self.board, names, self._measurements, self.progress, **timing
+        )
+        write_json(self.folder.profile, profile_to_json(profile))
         model = make_latency_cost(self.choices, profile)
         return correct(model, self.meter, self.request.seed)
 

@@ -60,6 +60,7 @@ def sweep_subject(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    store_url: str | None = None,
 ) -> dict[str, Any]:
     """Search within every bound of `request.sweep` and return the summary.
 
@@ -67,13 +68,14 @@ def sweep_subject(
     `search_subject`.
     """
     started = time.monotonic()
-    with open_run(request, subject, splits, folder, board) as opened:
-        search = Stages(request, folder, board, progress, subject, splits)
+    with open_run(request, subject, splits, folder, board, store_url) as opened:
+        search = Stages(request, folder, board, progress, subject, splits, opened.store)
         with discarding(opened):
             plans = plan(search, folder)
         for one in plans:
-            with one.folder.open({**one.request.to_json(), **opened.content, "bound": one.bound}):
-                pass  # The folder of the sweep is the one that is locked.
+            settings = {**one.request.to_json(), **opened.content, "bound": one.bound}
+            with one.folder.open(settings):  # Only meanwhile: the sweep's own is locked for long.
+                opened.store.begin(one.folder.run_id, settings)
         searched = run_all(search, plans)
         concluded = conclude_all(search, plans, searched, opened.device)
         found = {

@@ -28,7 +28,7 @@ from haq.cost.composed import Part
 from haq.cost.relative import Reference, Relative, relative
 from haq.progress import Progress, chunks
 from haq.search.memory import Meter
-from haq.store.run_folder import RunFolder, read_json, write_json
+from haq.store.entries import Entries
 from quant.errors import BudgetError
 from quant.graph import Graph
 from quant.policy import Bits, Policy, uniform
@@ -40,6 +40,7 @@ TargetKind = Kind | Literal["table", "several"]
 FLOAT = 32
 RANDOM_PROBES = 12
 LEAST_PROBES = 3
+PROFILE = "profile"
 PROFILE_CHUNK = 6
 BELOW_UNIFORM8 = 0.98
 NOUNS: Mapping[TargetKind, str] = {
@@ -211,11 +212,12 @@ def deviation(latency: Latency) -> float:
 
 
 def load_or_measure_profile(
-    board: AnyBoard, names: Sequence[str], folder: RunFolder, progress: Progress, **timing: Any
+    board: AnyBoard, names: Sequence[str], entries: Entries, progress: Progress, **timing: Any
 ) -> Profile:
-    """The board's latency table: from the run folder if it is there, else measured and kept."""
-    if folder.profile.is_file():
-        return read_profile(read_json(folder.profile))
+    """The board's latency table: as the run has it, else measured and kept."""
+    known = entries.get(PROFILE, [PROFILE])
+    if known:
+        return read_profile(known[PROFILE])
     parts = []
     progress.start("latency of each layer", len(names))
     for some in chunks(names, PROFILE_CHUNK):
@@ -223,7 +225,7 @@ def load_or_measure_profile(
         for _ in some:
             progress.advance()
     profile = merge_profiles(parts)
-    write_json(folder.profile, profile_to_json(profile))
+    entries.put(PROFILE, {PROFILE: profile_to_json(profile)})
     return profile
 
 

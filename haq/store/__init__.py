@@ -1,6 +1,6 @@
 """What a run leaves on disk."""
 
-from haq.store.journal import Journal
 from haq.store.run_folder import RunFolder, write_json
+from haq.store.store import Store, open_store
 
-__all__ = ["Journal", "RunFolder", "write_json"]
+__all__ = ["RunFolder", "Store", "open_store", "write_json"]

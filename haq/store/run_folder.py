@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from haq.store.durable import partial_of, replace, room, sync_folder
 from haq.store.lock import LOCK, sole_use
 from quant.errors import InputError
+
+RUN_ID = "id"
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,14 @@ class RunFolder:
         return self.path / "trials.jsonl"
 
     @property
-    def measurements(self) -> Path:
-        """One line a score or latency, by which a run that was stopped goes on."""
-        return self.path / "measurements.jsonl"
+    def store(self) -> Path:
+        """Scores, measurements, trials and checkpoints, by which a run that was stopped goes on."""
+        return self.path / "store.sqlite"
+
+    @property
+    def store_url(self) -> str:
+        """The address of the store where no other one is named."""
+        return f"sqlite:///{self.store.absolute()}"
 
     @property
     def profile(self) -> Path:
@@ -82,6 +90,11 @@ class RunFolder:
         """Shared weights, packed at their bits."""
         return self.path / f"{self.model}.shared.safetensors"
 
+    @property
+    def run_id(self) -> str:
+        """The name of the run in its store. Raises InputError where none has begun here."""
+        return str(read_json(self.settings)[RUN_ID])
+
     @contextmanager
     def open(self, settings: Mapping[str, Any]) -> Iterator[Path | None]:
         """Make the folder, or continue one with equal settings; no other process may meanwhile.
@@ -107,9 +120,10 @@ class RunFolder:
     def _continues(self, settings: Mapping[str, Any]) -> bool:
         """Whether a run with these settings is here; else it begins. Raises InputError."""
         if not self.settings.is_file():
-            write_json(self.settings, settings)
+            write_json(self.settings, {RUN_ID: uuid4().hex, **settings})
             return False
-        differing = names_of_differing(read_json(self.settings), json.loads(json.dumps(settings)))
+        begun = {name: value for name, value in read_json(self.settings).items() if name != RUN_ID}
+        differing = names_of_differing(begun, json.loads(json.dumps(settings)))
         if differing:
             raise InputError(
                 f"{self.path} holds a run with other settings, weights or images "

@@ -4,6 +4,8 @@ import pytest
 import stamina
 import torch
 
+from haq.store.database import PRAGMAS
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
@@ -19,6 +21,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What quantizers make is kept for the tests alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HAQ_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_stores() -> Iterator[None]:
+    """No commit waits for the disk: what the tests end survives without it, as no power is cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("haq.store.database.PRAGMAS", (*PRAGMAS, "synchronous = OFF"))
         yield
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from tests.haq.store.stores import found
 from tests.haq.subjects import cropped, write_images, write_small_weights
 
 ROOT = Path(__file__).parents[3]
@@ -71,12 +73,17 @@ class Killer:
         raise AssertionError(f"{process.args!r} ended with {process.returncode}")
 
 
-def content(path: Path) -> dict[str, bytes]:
-    """Files of a run, without its own name, its seconds, and the page, which shows these."""
-    files = {file.name: file.read_bytes() for file in path.iterdir()}
-    summary = json.loads(files["summary.json"].replace(str(path).encode(), b"RUN"))
-    del summary["seconds"], files["report.html"]
-    return files | {"summary.json": json.dumps(summary).encode()}
+def content(path: Path) -> dict[str, Any]:
+    """What a run left, without its own names, its seconds, and the page, which shows these."""
+    left_out = ("report.html", "store.sqlite")
+    files: dict[str, Any] = {
+        file.name: file.read_bytes() for file in path.iterdir() if file.name not in left_out
+    }
+    for name, own in (("summary.json", "seconds"), ("run.json", "id")):
+        data = json.loads(files[name].replace(str(path).encode(), b"RUN"))
+        del data[own]
+        files[name] = data
+    return files | {"store": found(path / "store.sqlite")}
 
 
 def make_killer(folder: Path, seed: int) -> Killer:
@@ -103,6 +110,6 @@ def kill(folder: Path, kills: int, seed: int = 0) -> int:
 if __name__ == "__main__":
     with TemporaryDirectory() as made:
         start, wanted = time.monotonic(), int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
-        found = kill(Path(made), wanted)
+        runs = kill(Path(made), wanted)
         seconds = time.monotonic() - start
-        print(f"{wanted} kills in {found} runs, all equal to an undisturbed one ({seconds:.0f} s)")
+        print(f"{wanted} kills in {runs} runs, all equal to an undisturbed one ({seconds:.0f} s)")

@@ -24,7 +24,7 @@ from tests.haq.subjects import cropped, write_images, write_small_weights
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 FILES = {
     *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
-    *("report.html", "summary.json", "trials.jsonl", "profile.json", "measurements.jsonl"),
+    *("report.html", "summary.json", "trials.jsonl", "profile.json", "store.sqlite"),
     "run.json",
 }
 SHORT = ("--episodes", "2", "--bits", "8,32", "--observer", "absmax")
@@ -236,13 +236,13 @@ def test_a_run_whose_files_are_gone_or_changed_is_not_resumed(
 
 
 def test_the_second_process_on_a_run_is_refused(small: tuple[str, ...], stopped: Path) -> None:
-    before = (stopped / "measurements.jsonl").read_bytes()
+    before = (stopped / "store.sqlite").read_bytes()
     said = f"runs/x is in use by process {os.getpid()}: wait until it ends, or stop it"
     with sole_use(stopped):
         for arguments in (["--resume", stopped], [*small, *SHORT, "--out", stopped]):
             done = haq("search", *arguments)
             assert (done.code, done.error) == (2, said)
-    assert (stopped / "measurements.jsonl").read_bytes() == before
+    assert (stopped / "store.sqlite").read_bytes() == before
     assert haq("search", "--resume", stopped).code == 0
 
 
@@ -380,10 +380,10 @@ def test_without_patience_a_search_ends_at_a_loss_and_goes_on_later(
         "; nothing is lost, to go on: haq search --resume run"
     )
     assert "paused" not in lost.err
-    before = (cwd / "run" / "measurements.jsonl").read_bytes()
+    before = (cwd / "run" / "store.sqlite").read_bytes()
     agent.live()
     assert haq(*command).result["episodes"] == 2
-    assert (cwd / "run" / "measurements.jsonl").read_bytes().startswith(before)
+    assert (cwd / "run" / "store.sqlite").read_bytes().startswith(before)
 
 
 def test_bars_count_the_steps_of_each_stage() -> None:

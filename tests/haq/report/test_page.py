@@ -15,7 +15,8 @@ from haq.search.loop import Outcome
 from haq.search.rated import Rated, ScoreKind
 from haq.search.summary import details, summarise, trial_record
 from haq.search.target import Target
-from haq.store import Journal, RunFolder, write_json
+from haq.store import RunFolder, write_json
+from haq.store.lines import write_lines
 from quant.errors import InputError
 from quant.evaluate import Score
 from quant.policy import Policy, uniform
@@ -77,9 +78,7 @@ def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) ->
     with folder.open({**REQUEST.to_json(), "weights": weights, "board": {}}):
         pass
     write_json(folder.summary, {**summary, "details": more})
-    journal = Journal(folder.trials)
-    for outcome in outcomes:
-        journal.append(trial_record(outcome))
+    write_lines(folder.trials, map(trial_record, outcomes))
     return folder
 
 

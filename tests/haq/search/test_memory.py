@@ -11,12 +11,12 @@ import pytest
 
 from haq.search.image_order import Rows
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
-from haq.store import Journal
 from quant.errors import BoardError
 from quant.evaluate import Seen
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, tied
 from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.store.stores import entries_at, known_keys
 
 HARM = {f"l{i}": {Bits(b, b): 0.01 * i / b for b in (8, 16, 32)} for i in range(3)}
 LIMITS: Mapping[str, Mapping[str, Any]] = {"search": {"rel_ci": 0.02}, "final": {"rel_ci": 0.01}}
@@ -54,11 +54,11 @@ class LimitedBoard(SimulatedBoard):
 
 def evaluator_on(path: Path, part: str = "probe") -> tuple[RememberedEvaluator, HarmEvaluator]:
     inner = HarmEvaluator(HARM)
-    return RememberedEvaluator(inner, Journal(path), part, Steps()), inner
+    return RememberedEvaluator(inner, entries_at(path, part), Steps()), inner
 
 
 def test_a_policy_is_scored_once(tmp_path: Path) -> None:
-    evaluator, inner = evaluator_on(tmp_path / "journal.jsonl")
+    evaluator, inner = evaluator_on(tmp_path / "store.sqlite")
     first = evaluator.score([*SOME, *SOME])
     assert first[:3] == first[3:] == [inner.one(policy) for policy in SOME]
     assert evaluator.score(SOME[::-1]) == first[2::-1]
@@ -67,23 +67,23 @@ def test_a_policy_is_scored_once(tmp_path: Path) -> None:
 
 
 def test_scores_outlive_the_process(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "store.sqlite"
     first = evaluator_on(path)[0].score(SOME)
     evaluator, inner = evaluator_on(path)
     assert evaluator.score([*SOME, tied(16, 16, 16)])[:3] == first
     assert inner.asked == [tied(16, 16, 16)]
-    assert len(Journal(path).records) == 4
+    assert len(known_keys(path)) == 4
 
 
 def test_the_order_of_the_layers_makes_no_other_policy(tmp_path: Path) -> None:
-    evaluator, inner = evaluator_on(tmp_path / "journal.jsonl")
+    evaluator, inner = evaluator_on(tmp_path / "store.sqlite")
     reversed_layers = Policy(dict(reversed(list(SOME[1].layers.items()))))
     assert evaluator.score([SOME[1]]) == evaluator.score([reversed_layers])
     assert len(inner.asked) == 1
 
 
 def test_parts_of_the_data_are_kept_apart(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "store.sqlite"
     evaluator_on(path, "validation")[0].score(SOME)
     evaluator, inner = evaluator_on(path, "test")
     evaluator.score(SOME)
@@ -92,15 +92,15 @@ def test_parts_of_the_data_are_kept_apart(tmp_path: Path) -> None:
 
 def test_every_answer_is_a_step_of_progress(tmp_path: Path) -> None:
     steps = Steps()
-    journal = Journal(tmp_path / "journal.jsonl")
-    evaluator = RememberedEvaluator(HarmEvaluator(HARM), journal, "probe", steps)
+    entries = entries_at(tmp_path / "store.sqlite")
+    evaluator = RememberedEvaluator(HarmEvaluator(HARM), entries, steps)
     evaluator.score([SOME[0], SOME[2], SOME[0]])
     assert len(steps.notes) == 3
     assert steps.notes[0] == steps.notes[2] == "KL 0.0037"
 
 
 def test_what_an_interrupted_score_had_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "store.sqlite"
 
     class Interrupted(HarmEvaluator):
         def score(self, policies: Sequence[Policy]) -> list[Any]:
@@ -109,7 +109,7 @@ def test_what_an_interrupted_score_had_is_kept(tmp_path: Path) -> None:
             return super().score(policies)
 
     with pytest.raises(KeyboardInterrupt):
-        RememberedEvaluator(Interrupted(HARM), Journal(path), "probe", Steps()).score(SOME)
+        RememberedEvaluator(Interrupted(HARM), entries_at(path), Steps()).score(SOME)
     evaluator, inner = evaluator_on(path)
     evaluator.score(SOME)
     assert inner.asked == SOME[2:]
@@ -128,13 +128,13 @@ class Lookout:
 
 
 def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None:
-    path, order = tmp_path / "journal.jsonl", np.random.default_rng(0).permutation(100)
+    path, order = tmp_path / "store.sqlite", np.random.default_rng(0).permutation(100)
     slices = [order[:10], order[10:11], order[11:], np.arange(100)]
     first, again = Lookout(), Lookout()
-    see = RememberedImages(first, Journal(path), "validation")
+    see = RememberedImages(first, entries_at(path))
     found = [see(policy, rows) for policy in SOME for rows in slices]
     assert len(first.asked) == len(found) == 12
-    for known in (see, RememberedImages(again, Journal(path), "validation")):
+    for known in (see, RememberedImages(again, entries_at(path))):
         for seen, (policy, rows) in zip(found, product(SOME, slices), strict=True):
             assert np.array_equal(known(policy, rows).kl, seen.kl)
             assert np.array_equal(known(policy, rows).chosen, seen.chosen)
@@ -142,17 +142,17 @@ def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None
 
 
 def test_other_rows_and_other_images_are_other_questions(tmp_path: Path) -> None:
-    path, lookout = tmp_path / "journal.jsonl", Lookout()
-    see = RememberedImages(lookout, Journal(path), "validation")
+    path, lookout = tmp_path / "store.sqlite", Lookout()
+    see = RememberedImages(lookout, entries_at(path))
     for rows in ([1, 2, 3], [3, 2, 1], [1, 2]):
         assert len(see(SOME[0], np.array(rows))) == len(rows)
-    RememberedImages(lookout, Journal(path), "test")(SOME[0], np.array([1, 2]))
+    RememberedImages(lookout, entries_at(path, "test"))(SOME[0], np.array([1, 2]))
     assert [rows for _, rows in lookout.asked] == [[1, 2, 3], [3, 2, 1], [1, 2], [1, 2]]
 
 
 def test_a_policy_is_measured_once_for_each_purpose(tmp_path: Path) -> None:
     board = LimitedBoard()
-    meter = RememberedMeter(board, Journal(tmp_path / "journal.jsonl"), LIMITS)
+    meter = RememberedMeter(board, entries_at(tmp_path / "store.sqlite"), LIMITS)
     first = meter.measure([*SOME, SOME[0]], "search")
     assert first == [board.latency(policy) for policy in (*SOME, SOME[0])]
     assert meter.measure(SOME[1:], "search") == first[1:3]
@@ -163,38 +163,25 @@ def test_a_policy_is_measured_once_for_each_purpose(tmp_path: Path) -> None:
 
 def test_only_what_is_new_is_measured_and_in_one_batch(tmp_path: Path) -> None:
     board = LimitedBoard()
-    meter = RememberedMeter(board, Journal(tmp_path / "journal.jsonl"), LIMITS)
+    meter = RememberedMeter(board, entries_at(tmp_path / "store.sqlite"), LIMITS)
     meter.measure(SOME[:1], "search")
     meter.measure(SOME, "search")
     assert board.calls == [[SOME[0].key()], [policy.key() for policy in SOME[1:]]]
 
 
 def test_latencies_outlive_the_process(tmp_path: Path) -> None:
-    path, board = tmp_path / "journal.jsonl", LimitedBoard()
-    first = RememberedMeter(board, Journal(path), LIMITS).measure(SOME, "search")
+    path, board = tmp_path / "store.sqlite", LimitedBoard()
+    first = RememberedMeter(board, entries_at(path), LIMITS).measure(SOME, "search")
     again = LimitedBoard()
-    assert RememberedMeter(again, Journal(path), LIMITS).measure(SOME, "search") == first
+    assert RememberedMeter(again, entries_at(path), LIMITS).measure(SOME, "search") == first
     assert again.calls == []
 
 
 def test_a_lost_board_leaves_no_half_batch(tmp_path: Path) -> None:
-    path, board = tmp_path / "journal.jsonl", SimulatedBoard(lost_at=2)
+    path, board = tmp_path / "store.sqlite", SimulatedBoard(lost_at=2)
     board.names = ("l0", "l1", "l2")
-    meter = RememberedMeter(board, Journal(path), LIMITS)
+    meter = RememberedMeter(board, entries_at(path), LIMITS)
     meter.measure(SOME[:1], "search")
     with pytest.raises(BoardError, match="was lost"):
         meter.measure(SOME, "search")
-    assert [record["key"] for record in Journal(path)] == [SOME[0].key()]
-
-
-def test_scores_and_latencies_share_a_journal(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    journal, board = Journal(path), LimitedBoard()
-    RememberedEvaluator(HarmEvaluator(HARM), journal, "probe", Steps()).score(SOME)
-    RememberedMeter(board, journal, LIMITS).measure(SOME, "final")
-    assert [r["kind"] for r in Journal(path)] == ["score/probe"] * 3 + ["latency/final"] * 3
-    evaluator, inner = evaluator_on(path)
-    evaluator.score(SOME)
-    RememberedMeter(board, Journal(path), LIMITS).measure(SOME, "final")
-    assert inner.asked == []
-    assert len(board.calls) == 1
+    assert known_keys(path) == [("latency/search", SOME[0].key())]

@@ -4,12 +4,14 @@ import errno
 import json
 import os
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from haq.cost import parse_budget, read_energy, read_table
 from haq.data import Splits
@@ -19,14 +21,15 @@ from haq.search.request import SearchRequest
 from haq.search.resume import read_run
 from haq.search.run import load_subject, search_subject
 from haq.store import RunFolder, durable, write_json
+from haq.store.database import Change, Database
 from quant.errors import InputError, StorageError
 from tests.haq.cost.tables import write_table
 from tests.haq.search.test_request import REQUEST
 from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.store.stores import found
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 Ending = Literal["exit", "full"]
-JOURNALS = ("measurements.jsonl", "trials.jsonl")
 
 
 class Exit(BaseException):
@@ -74,40 +77,50 @@ class Deaths:
     """Ends a life at its next write that no life before has made, in the middle or behind it."""
 
     ending: Ending
-    append: Callable[[Path, bytes], None]
+    append_whole: Callable[[Path, bytes], None]
+    commit: Callable[..., None]
     replaced: set[str] = field(default_factory=set)
     spared: bool = False
     rng: random.Random = field(default_factory=lambda: random.Random(0))
 
-    def write(self, path: Path, data: bytes) -> None:
-        """In the place of `durable.append`; a torn write is made whole in the next life."""
-        known = path.name in self.replaced
-        if path.suffix == ".partial":
-            self.replaced.add(path.name)
-        if known or self.spared:
-            self.spared &= known
-            self.append(path, data)
-        else:
-            self.end(path, data)
-
-    def end(self, path: Path, data: bytes) -> None:
-        if self.ending == "exit" and self.rng.random() < 0.5:
-            self.append(path, data)
-            raise Exit
-        self.spared = path.suffix != ".partial"
-        self.append(path, data[: self.rng.randrange(len(data))])
+    def append(self, path: Path, data: bytes) -> None:
+        """In the place of `durable.append`; a torn file is made whole in the next life."""
+        if path.name in self.replaced:
+            self.append_whole(path, data)
+            return
+        self.replaced.add(path.name)
+        whole = self.ending == "exit" and self.rng.random() < 0.5
+        self.append_whole(path, data if whole else data[: self.rng.randrange(len(data))])
         if self.ending == "exit":
             raise Exit
         with durable.writing(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def write(self, database: Database, *changes: Change) -> None:
+        """In the place of `Database.write`; what was not committed is so in the next life."""
+        if self.spared:
+            self.spared = False
+            self.commit(database, *changes)
+            return
+        if self.ending == "exit" and self.rng.random() < 0.5:
+            self.commit(database, *changes)
+            raise Exit
+        self.spared = True
+        if self.ending == "exit":
+            raise Exit
+        with database._explained():
+            raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
 
-def content(folder: Path) -> dict[str, bytes]:
-    """All files, without the folder's own name and the seconds in the summary."""
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    summary = json.loads(files["summary.json"].replace(str(folder).encode(), b"RUN"))
-    assert summary.pop("seconds") >= 0
-    return files | {"summary.json": json.dumps(summary).encode()}
+
+def content(folder: Path) -> dict[str, Any]:
+    """All files, without the names of folder and run, and the seconds in the summary."""
+    paths = [path for path in folder.iterdir() if path.name != "store.sqlite"]
+    files: dict[str, Any] = {path.name: path.read_bytes() for path in paths}
+    for name, own in (("summary.json", "seconds"), ("run.json", "id")):
+        data = json.loads(files[name].replace(str(folder).encode(), b"RUN"))
+        del data[own]
+        files[name] = data
+    return files | {"store": found(folder / "store.sqlite")}
 
 
 @pytest.mark.parametrize("ending", ["exit", "full"])
@@ -117,18 +130,15 @@ def test_a_search_that_ends_at_every_durable_write_comes_to_the_same_end(
     """What each life leaves is what the undisturbed run had at that moment, so any one will do."""
     whole, path, lives = tmp_path / "whole", tmp_path / "run", 0
     small_search.run(whole)
-    deaths = Deaths(ending, durable.append)
-    monkeypatch.setattr(durable, "append", deaths.write)
+    deaths = Deaths(ending, durable.append, Database.write)
+    monkeypatch.setattr(durable, "append", deaths.append)
+    monkeypatch.setattr(Database, "write", lambda *given: deaths.write(*given))
     while not (path / "summary.json").is_file():
         try:
             small_search.go_on(path)
         except (Exit, StorageError) as error:
             assert isinstance(error, Exit) or "no space left on the disk for" in str(error)
             lives += 1
-        for name in JOURNALS:
-            written = (path / name).read_bytes() if (path / name).is_file() else b""
-            kept = written[: written.rfind(b"\n") + 1]
-            assert (whole / name).read_bytes().startswith(kept)
     assert lives > 70
     assert content(path) == content(whole)
 

@@ -28,12 +28,13 @@ from quant.evaluate import Score, Seen
 from quant.policy import Policy, uniform
 from tests.haq.cost.tables import write_profile, write_table
 from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.store.stores import found
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 EPISODES = 6
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 FILES = {
-    *("run.json", "policy.json", "trials.jsonl", "measurements.jsonl", "summary.json"),
+    *("run.json", "policy.json", "trials.jsonl", "store.sqlite", "summary.json"),
     *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
 }
 EXPORTS = {
@@ -295,16 +296,15 @@ def raced(racing_request: SearchRequest, tmp_path_factory: pytest.TempPathFactor
 
 def same_race(one: Path, other: Path) -> bool:
     """Whether two folders hold the same result, from the same measurements in the same order."""
-    name = "measurements.jsonl"
-    return same_run(one, other) and (one / name).read_bytes() == (other / name).read_bytes()
+    return same_run(one, other) and found(one / "store.sqlite") == found(other / "store.sqlite")
 
 
 def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> None:
-    found = trials(raced.path)
-    images = [trial["images"] for trial in found]
+    rows = trials(raced.path)
+    images = [trial["images"] for trial in rows]
     assert images[:PILOTS] == [100] * PILOTS
     assert min(images) < 100
-    whole = [trial for trial in found if trial["images"] == 100]
+    whole = [trial for trial in rows if trial["images"] == 100]
     best = min(whole, key=lambda trial: float(trial["kl"]))
     assert best["policy"] == read_json(raced.path / "policy.json")
     details = read_json(raced.path / "summary.json")["details"]
@@ -347,35 +347,6 @@ def test_a_race_stopped_between_batches_goes_on(
     search(racing_request, tmp_path / "run")
     assert same_race(raced.path, tmp_path / "run")
     assert asked == raced.asked
-
-
-def test_a_torn_slice_runs_again(
-    racing_request: SearchRequest, raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, half = tmp_path / "run", raced.episodes[len(raced.episodes) // 2]
-    path.mkdir()
-    shutil.copy(raced.path / "run.json", path)
-    lines = (raced.path / "measurements.jsonl").read_bytes().splitlines(keepends=True)
-    torn = b"".join(lines[:half])[:-20]
-    (path / "measurements.jsonl").write_bytes(torn)
-    asked = stop_evaluation(monkeypatch, stop_at=0)
-    search(racing_request, path)
-    assert same_race(raced.path, path)
-    assert asked == raced.asked[half - 1 :]
-
-
-def test_a_torn_line_is_measured_again(
-    request_: SearchRequest,
-    finished: tuple[Path, dict[str, Any], SimulatedBoard],
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "run"
-    path.mkdir()
-    for name in ("run.json", "profile.json", "measurements.jsonl", "trials.jsonl"):
-        text = (finished[0] / name).read_bytes()
-        (path / name).write_bytes(text[:-20] if name.endswith("l") else text)
-    search(request_, path)
-    assert same_run(finished[0], path)
 
 
 def test_a_finished_search_run_again_measures_nothing(

@@ -25,6 +25,7 @@ from quant.policy import Policy
 from tests.haq.cost.tables import write_table
 from tests.haq.search.test_run import EXPORTS, FILES, NUMBERS
 from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.store.stores import found
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 EPISODES = 4
@@ -156,28 +157,29 @@ def test_a_sweep_stopped_within_the_second_bound_goes_on(
 ) -> None:
     path, first, again = tmp_path / "run", SimulatedBoard(), SimulatedBoard()
     with pytest.MonkeyPatch.context() as patch:
-        stop_once_written(patch, path / LOOSE / "trials.jsonl")
+        stop_once_begun(patch, EPISODES + 1)
         with pytest.raises(KeyboardInterrupt):
             sweep(request_, path, first)
     assert len(trials(path / TIGHT)) == EPISODES
-    assert len(trials(path / LOOSE)) == 1
+    assert len(found(path / "store.sqlite")["trials"]) == EPISODES + 1
     sweep(request_, path, again)
     for name in ("trials.jsonl", "policy.json", "mbv2.ncnn.bin", "mbv2.onnx"):
         for bound in (TIGHT, LOOSE):
             assert (path / bound / name).read_bytes() == (swept.path / bound / name).read_bytes()
-    name = "measurements.jsonl"
-    assert (path / name).read_bytes() == (swept.path / name).read_bytes()
+    assert found(path / "store.sqlite") == found(swept.path / "store.sqlite")
     assert first.calls + again.calls == swept.board.calls
     assert not again.profiled
 
 
-def stop_once_written(patch: pytest.MonkeyPatch, path: Path) -> None:
-    """Interrupt the next batch of episodes after a file has appeared."""
-    score = RacingEvaluator.score
+def stop_once_begun(patch: pytest.MonkeyPatch, trials: int) -> None:
+    """Interrupt the next batch after so many trials."""
+    score, scored = RacingEvaluator.score, 0
 
     def scoring(self: RacingEvaluator, policies: Sequence[Policy]) -> list[Score]:
-        if path.is_file():
+        nonlocal scored
+        if scored == trials:
             raise KeyboardInterrupt
+        scored += len(policies)
         return score(self, policies)
 
     patch.setattr(RacingEvaluator, "score", scoring)
@@ -212,8 +214,8 @@ def test_a_bound_missed_by_noise_does_not_lose_the_others(
     monkeypatch.setattr(
         "haq.search.final.keeps", lambda latency, target: target.bound > 0.92 and latency.ratio < 1
     )
-    found = sweep(replace(request_, episodes=2), tmp_path / "run")
-    assert [entry["bound"] for entry in found["front"]] == ["latency=0.95x"]
+    summary = sweep(replace(request_, episodes=2), tmp_path / "run")
+    assert [entry["bound"] for entry in summary["front"]] == ["latency=0.95x"]
     searches = read_json(tmp_path / "run" / "summary.json")["details"]["searches"]
     assert [bool(one["missed"]) for one in searches] == [True, False]
     assert searches[0]["missed"].startswith("no policy of the search kept 0.900x")

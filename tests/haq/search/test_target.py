@@ -31,13 +31,13 @@ from haq.search.target import (
     merge_profiles,
     random_policy,
 )
-from haq.store import RunFolder
 from quant.errors import BudgetError
 from quant.policy import Bits, Policy, uniform
 from tests.env.toys import TableModel, toy_graph
 from tests.haq.cost.tables import write_profile, write_table
 from tests.haq.search.doubles import latency
 from tests.haq.simulated_board import OVERHEAD_MS, SimulatedBoard
+from tests.haq.store.stores import entries_at
 
 NAMES = tuple(f"layer{i}" for i in range(20))
 CHOICES = tied_choices(NAMES)
@@ -183,14 +183,14 @@ def test_a_profile_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_the_board_is_profiled_once(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path, "mbv2")
+    entries = entries_at(tmp_path / "store.sqlite")
     board, _, _ = make()
     board.profiled.clear()
-    first = load_or_measure_profile(board, NAMES, folder, Silent())
+    first = load_or_measure_profile(board, NAMES, entries, Silent())
     assert board.profiled == list(NAMES)
     assert set(first.layers) == set(NAMES)
     assert len(first.pairs) == len(NAMES) - 1
-    again = load_or_measure_profile(SimulatedBoard(lost_at=1), NAMES, folder, Silent())
+    again = load_or_measure_profile(SimulatedBoard(lost_at=1), NAMES, entries, Silent())
     assert again == first
 
 

@@ -25,13 +25,13 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_names_of_the_files() -> None:
     folder = RunFolder(Path("runs/x"), "mbv2")
     names = [
-        *("settings", "policy", "trials", "measurements", "profile", "summary", "report"),
+        *("settings", "policy", "trials", "store", "profile", "summary", "report"),
         *("ncnn_param", "ncnn_bin", "metadata", "onnx"),
     ]
     paths: list[Path] = [getattr(folder, name) for name in names]
     assert {path.parent for path in paths} == {Path("runs/x")}
     assert [path.name for path in paths] == [
-        *("run.json", "policy.json", "trials.jsonl", "measurements.jsonl"),
+        *("run.json", "policy.json", "trials.jsonl", "store.sqlite"),
         *("profile.json", "summary.json", "report.html"),
         *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
     ]
@@ -40,7 +40,8 @@ def test_names_of_the_files() -> None:
 def test_a_new_folder_is_made_and_an_equal_run_continued(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run", "mbv2")
     assert open_(folder) is not None
-    assert read_json(folder.settings) == {"model": "mbv2", "bits": [8, 16], "budget": None}
+    settings = {"model": "mbv2", "bits": [8, 16], "budget": None}
+    assert read_json(folder.settings) == {"id": folder.run_id, **settings}
     before = content(tmp_path)
     assert open_(folder) is None
     assert content(tmp_path) == before

@@ -1,0 +1,62 @@
+"""What decides a score but the policy: under its digest scores are kept and found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from haq.data import Images, Splits
+from haq.prepare import Subject
+from haq.search.request import SearchRequest
+from quant.ncnn.build import float_layers
+from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.format import dump_bin
+
+
+@dataclass(frozen=True)
+class Content:
+    """What all scores of a run have in common."""
+
+    common: Mapping[str, Any]
+
+    def digest(self, images: Images, **how: Any) -> str:
+        """SHA-256 of the scores on these images, made in this way."""
+        text = json.dumps({**self.common, **how, "images": images.digest()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_content(
+    request: SearchRequest, subject: Subject, splits: Splits, capabilities: Capabilities
+) -> Content:
+    """Of the network as the request has it, computed for a board of these capabilities."""
+    return Content(
+        {
+            "network": [request.model, request.input_size, request.padding],
+            "weights": weights_digest(subject),
+            "calibration": splits.calibration.digest(),
+            "observer": request.observer,
+            "equalize": request.equalize,
+            "quantizer": request.quantizer,
+            "board": {**asdict(capabilities), "types16": sorted(capabilities.types16)},
+            "versions": {name: version(name) for name in ("haq", "ncnn", "numpy", "torch")},
+        }
+    )
+
+
+def weights_digest(subject: Subject) -> str:
+    """SHA-256 of the float weights."""
+    return hashlib.sha256(dump_bin(float_layers(subject.network))).hexdigest()
+
+
+def digests(subject: Subject, splits: Splits) -> dict[str, str]:
+    """SHA-256 of weights and images: a run is not continued when a path holds something else."""
+    return {
+        "weights": weights_digest(subject),
+        "calibration": splits.calibration.digest(),
+        "validation": splits.validation.digest(),
+        "test": splits.test.digest(),
+    }

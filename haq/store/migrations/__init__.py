@@ -1,0 +1,1 @@
+"""Alembic's migrations of the store, from one version of haq to the next."""

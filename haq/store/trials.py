@@ -1,0 +1,43 @@
+"""The trials of a run, in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from haq.store.database import Database
+from haq.store.schema import TRIALS
+from quant.errors import InputError
+
+Record = dict[str, Any]
+
+
+class Trials:
+    """Records by number, from 1 and without gaps."""
+
+    def __init__(self, database: Database, run_id: str) -> None:
+        self._database, self._run_id = database, run_id
+        columns = TRIALS.columns
+        rows = database.read(
+            select(columns.data).where(columns.run_id == run_id).order_by(columns.number)
+        )
+        self.records: list[Record] = [row.data for row in rows]
+
+    def put(self, number: int, record: Mapping[str, Any]) -> None:
+        """Add the record of this number, or see that it is there already.
+
+        Raises InputError where another one is there, StorageError.
+        """
+        if number > len(self.records):
+            row = {"run_id": self._run_id, "number": number, "data": record}
+            self._database.write((TRIALS.insert(), [row]))
+            self.records.append(dict(record))
+        elif self.records[number - 1] != json.loads(json.dumps(record)):
+            raise InputError(
+                f"trial {number} in {self._database.name} comes out otherwise now: go on with the "
+                "versions of haq and its libraries, and on the kind of machine, with which it was "
+                "begun"
+            )

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+SERVER = "HAQ_TEST_POSTGRESQL"
+"""Holds the URL of a PostgreSQL server on which databases may be made."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new and empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+    elif SERVER in os.environ:
+        yield from new_database(os.environ[SERVER])
+    else:
+        pytest.skip(f"no PostgreSQL: {SERVER} is not set")
+
+
+def new_database(server: str) -> Iterator[str]:
+    """Its URL; it is removed in the end."""
+    url, name = make_url(server).set(drivername="postgresql+psycopg"), f"haq_{uuid4().hex}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield url.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
