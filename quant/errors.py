@@ -5,7 +5,8 @@ HaqError
 │   ├── DataError       images, labels or ranges of rows
 │   ├── ModelError      unknown network, unusable weights, unsupported layer
 │   ├── PolicyError     a policy that does not fit the network or the engine
-│   └── BudgetError     a budget that cannot be met
+│   ├── BudgetError     a budget that cannot be met
+│   └── StateError      a searcher's saved state that is damaged or another's
 ├── BoardError          the device agent failed to measure
 │   ├── BoardLostError      it does not answer, or stopped in the middle: trying again may help
 │   ├── BoardBusyError      others have the board, or have taken it over
@@ -38,6 +39,10 @@ class PolicyError(InputError):
 
 class BudgetError(InputError):
     """The budget cannot be met by any policy."""
+
+
+class StateError(InputError):
+    """The saved state of a searcher is damaged, or that of another searcher."""
 
 
 class BoardError(HaqError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from haq.search.state import State
 from quant.policy import Policy
 
 
@@ -33,3 +34,17 @@ class Searcher(Protocol):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from trials, in any number and order; they need not come from `ask`."""
+
+    def state(self) -> State:
+        """All that it has come to; what is asked and told later leaves it as it is.
+
+        The problem is no part of it: neither the model, whatever corrected it, nor the harms.
+        """
+
+    def restore(self, state: State) -> None:
+        """Go on as the searcher that gave the state would, to the bit, whatever came before.
+
+        Both must be of the same agent and of equal problems, whose models need to be equal again by
+        the next `ask` only. Raises StateError for the state of another agent, or of a problem that
+        is seen to be another; this searcher is then of no further use.
+        """

@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from stable_baselines3 import DDPG
-from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.utils import update_learning_rate
-from stable_baselines3.common.vec_env import VecNormalize
 
 from env.actions import Choices
 from env.budget import CostModel, Harm, walk
 from env.observation import observe_episode
 from env.precision_env import PrecisionEnv, Walk
 from haq.search._base import Trial
+from haq.search.searchers.agent_state import agent_state, restore_agent
+from haq.search.searchers.replay import BaselineReplay
+from haq.search.state import State
 from quant.graph import Floats, Graph
 from quant.policy import Policy
 from quant.pool import one_thread
@@ -107,6 +107,29 @@ class DdpgSearcher:
                 with one_thread(), seeded(self._seed + self._told):
                     self._agent.train(len(self.env.choices.steps), self.constants.batch)
 
+    def state(self) -> State:
+        """The agent's, counts, the generator, and what the agent sees of the layers.
+
+        Each training seeds torch's generator, so that nothing of it is left between them.
+        """
+        counts = {"asked": self._asked, "told": self._told}
+        values = {"kind": self._kind, "rng": self._rng.bit_generator.state, **counts}
+        own = State({"features": self.env.features.copy()}, values)
+        return own.with_part("agent", agent_state(self._agent))
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`; the model, budget and harm stay. Raises StateError."""
+        state.check_kind(self._kind)
+        restore_agent(self._agent, state.part("agent"))
+        # They may have been made by costs that were corrected since.
+        self.env.features = state.tensors["features"]
+        self._rng.bit_generator.state = state.values["rng"]
+        self._asked, self._told = state.values["asked"], state.values["told"]
+
+    @property
+    def _kind(self) -> str:
+        return type(self._agent).__name__
+
     def _episode(self) -> Policy:
         sigma = noise(self.constants, self._asked)
         self._asked += 1
@@ -159,31 +182,6 @@ def truncated_normal(mean: float, sigma: float, rng: np.random.Generator) -> flo
     share = rng.uniform(normal.cdf(0.0), normal.cdf(1.0))
     inside = min(max(share, 1e-15), 1 - 1e-15)
     return min(max(normal.inv_cdf(inside), 0.0), 1.0)
-
-
-class BaselineReplay(ReplayBuffer):
-    """Replay whose samples have the moving average of the batches' mean rewards subtracted.
-
-    Without this baseline the value of a state would mostly say how many steps are left, as every
-    step of an episode earns the same reward and nothing is discounted.
-    """
-
-    def __init__(
-        self, *args: Any, rng: np.random.Generator, baseline_rate: float, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.rng = rng
-        self.baseline_rate = baseline_rate
-        self.baseline: float | None = None
-
-    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
-        """A batch drawn with replacement, its rewards relative to the updated baseline."""
-        rows = self.rng.integers(self.size(), size=batch_size)
-        samples = self._get_samples(rows, env)
-        mean = float(samples.rewards.mean())
-        old = mean if self.baseline is None else self.baseline
-        self.baseline = old + self.baseline_rate * (mean - old)
-        return samples._replace(rewards=samples.rewards - self.baseline)
 
 
 class TwoRateDdpg(DDPG):

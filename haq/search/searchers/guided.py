@@ -18,8 +18,11 @@ from haq.search._base import Searcher, Trial
 from haq.search.problem import Problem
 from haq.search.searchers.learned_harm import Belief, LearnedHarm
 from haq.search.searchers.planned import walk_from_widest
+from haq.search.searchers.rows import to_policies, to_rows
+from haq.search.state import State
 from quant.policy import Policy
 
+KIND = "guided"
 EPISODES = 2
 """The agent's candidates for each proposal."""
 CHANGES = 6
@@ -34,9 +37,8 @@ class GuidedSearcher:
 
     def __init__(self, agent: Searcher, problem: Problem) -> None:
         self._agent, self._problem = agent, problem
-        self._learned = LearnedHarm(problem.choices, problem.harm)
         self._rng = np.random.default_rng([problem.seed, 1])
-        self._tried: dict[str, tuple[float, Policy]] = {}
+        self._forget()
 
     def ask(self, n: int) -> list[Policy]:
         """Up to n policies, new ones where any candidate is. Raises BudgetError as `walk`."""
@@ -58,10 +60,33 @@ class GuidedSearcher:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Teach the belief and the agent; trials without a "kl" in their score count by reward."""
         for trial in trials:
-            kl = trial.score.get("kl", -trial.reward)
-            self._learned.observe(trial.policy, kl)
-            self._tried[trial.policy.key()] = (kl, trial.policy)
+            self._learn(trial.policy, trial.score.get("kl", -trial.reward))
         self._agent.tell(trials)
+
+    def state(self) -> State:
+        """The agent's, the generator, and all that was tried: the belief follows from it."""
+        kls = np.array([kl for kl, _ in self._tried.values()], dtype=np.float64)
+        tried = to_rows([policy for _, policy in self._tried.values()], self._problem.choices)
+        values = {"kind": KIND, "rng": self._rng.bit_generator.state}
+        return State({"tried": tried, "kl": kls}, values).with_part("agent", self._agent.state())
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`. Raises StateError."""
+        state.check_kind(KIND)
+        self._agent.restore(state.part("agent"))
+        self._rng.bit_generator.state = state.values["rng"]
+        self._forget()
+        tried = to_policies(state.tensors["tried"], self._problem.choices)
+        for policy, kl in zip(tried, state.tensors["kl"].tolist(), strict=True):
+            self._learn(policy, kl)
+
+    def _forget(self) -> None:
+        self._learned = LearnedHarm(self._problem.choices, self._problem.harm)
+        self._tried: dict[str, tuple[float, Policy]] = {}
+
+    def _learn(self, policy: Policy, kl: float) -> None:
+        self._learned.observe(policy, kl)
+        self._tried[policy.key()] = (kl, policy)
 
     def _parents(self) -> list[Policy]:
         """The best trials that keep the budget by the model as it is now."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
 from env.budget import walk
 from haq.search._base import Trial
 from haq.search.problem import Problem
+from haq.search.state import State
 from quant.errors import InputError
 from quant.policy import Policy
 
-if TYPE_CHECKING:
-    from optuna.trial import Trial as Genes
-
+KIND = "nsga2"
 POPULATION = 24
 
 
@@ -26,15 +25,13 @@ class Nsga2Searcher:
 
     def __init__(self, problem: Problem) -> None:
         """Raises InputError where optuna is not installed."""
-        try:
-            import optuna
-        except ImportError:
-            raise InputError("--agent nsga2 needs optuna: pip install 'haq[nsga2]'") from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.NSGAIISampler(seed=problem.seed, population_size=POPULATION)
-        self._study = optuna.create_study(direction="minimize", sampler=sampler)
+        if find_spec("optuna") is None:
+            raise InputError("--agent nsga2 needs optuna: pip install 'haq[nsga2]'")
+        from haq.search.searchers.genetic_study import GeneticStudy
+
+        self._study = GeneticStudy(problem.choices.steps, POPULATION, problem.seed)
         self._problem = problem
-        self._bred: dict[str, list[Genes]] = {}
+        self._bred: dict[str, list[int]] = {}
 
     def ask(self, n: int) -> list[Policy]:
         """n policies. Raises BudgetError if the budget cannot be met."""
@@ -43,16 +40,24 @@ class Nsga2Searcher:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Let those that were asked for into the population; others are left alone."""
         for trial in trials:
-            for genes in self._bred.pop(trial.policy.key(), []):
-                self._study.tell(genes, -trial.reward)
+            for number in self._bred.pop(trial.policy.key(), []):
+                self._study.tell(number, -trial.reward)
+
+    def state(self) -> State:
+        """The study's, and which of its trials each policy stands for that was not told yet."""
+        values = {"kind": KIND, "bred": {key: list(found) for key, found in self._bred.items()}}
+        return State({}, values).with_part("study", self._study.state())
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`. Raises StateError."""
+        state.check_kind(KIND)
+        self._study.restore(state.part("study"))
+        self._bred = {key: list(found) for key, found in state.values["bred"].items()}
 
     def _breed(self) -> Policy:
-        given, genes = self._problem, self._study.ask()
-        widths = [
-            genes.suggest_categorical(f"{index} {step.layer}", step.widths)
-            for index, step in enumerate(given.choices.steps)
-        ]
+        given = self._problem
+        number, widths = self._study.breed()
         bred = given.choices.policy(widths)
         policy = walk(bred, given.choices, given.model, given.bound)
-        self._bred.setdefault(policy.key(), []).append(genes)
+        self._bred.setdefault(policy.key(), []).append(number)
         return policy

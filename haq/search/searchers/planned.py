@@ -13,6 +13,7 @@ from haq.search.loop import Start
 from haq.search.names import StartName
 from haq.search.problem import Problem
 from haq.search.searchers.ilp import solve
+from haq.search.state import State
 from quant.policy import Policy
 
 Plan = Callable[[Harm], Policy]
@@ -29,8 +30,9 @@ class PlannedSearcher:
     are better ones than the first.
     """
 
-    def __init__(self, plan: Plan, harm: Harm, seed: int = 0) -> None:
-        self._plan, self._harm = plan, harm
+    def __init__(self, plan: Plan, harm: Harm, seed: int = 0, kind: str = "planned") -> None:
+        """`kind` tells the states of one plan from those of another."""
+        self._plan, self._harm, self._kind = plan, harm, kind
         self._rng = np.random.default_rng(seed)
         self._known: set[str] = set()
         self._doubt = 0.0
@@ -53,6 +55,19 @@ class PlannedSearcher:
         """Note what was tried, so that it is not planned again."""
         self._known |= {trial.policy.key() for trial in trials}
 
+    def state(self) -> State:
+        """Its generator, what is known, and by how much harms are moved."""
+        known = sorted(self._known)
+        rng = self._rng.bit_generator.state
+        return State({}, {"kind": self._kind, "rng": rng, "doubt": self._doubt, "known": known})
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`. Raises StateError."""
+        state.check_kind(self._kind)
+        self._rng.bit_generator.state = state.values["rng"]
+        self._doubt = state.values["doubt"]
+        self._known = set(state.values["known"])
+
 
 def doubted(harm: Harm, doubt: float, rng: np.random.Generator) -> Harm:
     """Harms, each layer's times a log-normal factor."""
@@ -71,12 +86,13 @@ def walk_from_widest(problem: Problem, harm: Harm) -> Policy:
 
 def greedy_searcher(problem: Problem) -> PlannedSearcher:
     """Plans by `walk_from_widest`."""
-    return PlannedSearcher(partial(walk_from_widest, problem), problem.harm, problem.seed)
+    plan = partial(walk_from_widest, problem)
+    return PlannedSearcher(plan, problem.harm, problem.seed, "greedy")
 
 
 def ilp_searcher(problem: Problem) -> PlannedSearcher:
     """Plans the least total harm within the bounds, by integer linear programming."""
-    return PlannedSearcher(partial(solve, problem), problem.harm, problem.seed)
+    return PlannedSearcher(partial(solve, problem), problem.harm, problem.seed, "ilp")
 
 
 def make_start(name: StartName, problem: Problem) -> Start | None:

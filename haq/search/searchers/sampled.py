@@ -9,7 +9,10 @@ import numpy as np
 from env.budget import walk
 from haq.search._base import Trial
 from haq.search.problem import Problem
+from haq.search.state import State
 from quant.policy import Policy
+
+KIND = "random"
 
 
 class RandomSearcher:
@@ -25,6 +28,15 @@ class RandomSearcher:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """There is nothing to learn."""
+
+    def state(self) -> State:
+        """Its generator."""
+        return State({}, {"kind": KIND, "rng": self._rng.bit_generator.state})
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`. Raises StateError."""
+        state.check_kind(KIND)
+        self._rng.bit_generator.state = state.values["rng"]
 
     def _draw(self) -> Policy:
         given = self._problem

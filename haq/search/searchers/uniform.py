@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from env.actions import Choices
 from haq.search._base import Trial
 from haq.search.problem import Problem
+from haq.search.searchers.rows import to_policies, to_rows
+from haq.search.state import State
 from quant.errors import BudgetError
 from quant.policy import Bits, Policy
+
+KIND = "uniform"
 
 
 class UniformSearcher:
@@ -16,6 +20,7 @@ class UniformSearcher:
 
     def __init__(self, problem: Problem) -> None:
         """Raises BudgetError where none of them keeps the bound."""
+        self._choices = problem.choices
         self._left = [
             policy
             for policy in uniforms(problem.choices)
@@ -32,6 +37,15 @@ class UniformSearcher:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """There is nothing to learn."""
+
+    def state(self) -> State:
+        """What is left to propose."""
+        return State({"left": to_rows(self._left, self._choices)}, {"kind": KIND})
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`. Raises StateError."""
+        state.check_kind(KIND)
+        self._left = to_policies(state.tensors["left"], self._choices)
 
 
 def uniforms(choices: Choices) -> list[Policy]:

@@ -6,6 +6,7 @@ from haq.board import Latency
 from haq.search._base import Trial
 from haq.search.loop import Outcome, Start, run_episodes
 from haq.search.reward import make_reward
+from haq.search.state import State
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, latency, tied
 
@@ -32,6 +33,12 @@ class CountingSearcher:
     def tell(self, trials: Sequence[Trial]) -> None:
         self.events.append(f"tell {len(trials)}")
         self.told += trials
+
+    def state(self) -> State:
+        return State({}, {"count": self.count})
+
+    def restore(self, state: State) -> None:
+        self.count = state.values["count"]
 
 
 def policy_number(index: int) -> Policy:

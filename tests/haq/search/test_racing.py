@@ -18,6 +18,7 @@ from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import Evaluator, RememberedImages
 from haq.search.racing import LEAST_IMAGES, SHARES, RacingEvaluator, SeeImages
 from haq.search.reward import make_reward
+from haq.search.state import State
 from quant.evaluate import Score, Seen, compare, see
 from quant.graph import Floats
 from quant.policy import Policy
@@ -218,6 +219,12 @@ class Shuffled:
 
     def tell(self, trials: Sequence[Trial]) -> None:
         self.rewards += sum(trial.reward for trial in trials)
+
+    def state(self) -> State:
+        return State({}, {"rewards": self.rewards, "count": self.count})
+
+    def restore(self, state: State) -> None:
+        self.rewards, self.count = state.values["rewards"], state.values["count"]
 
 
 def search(net: SeeImages, float_logits: Floats, labels: Rows, path: Path) -> list[Outcome]:

@@ -11,13 +11,13 @@ from env.actions import Choices, free_choices, tied_choices, to_bits
 from env.budget import Harm
 from haq.search._base import Searcher, Trial
 from haq.search.searchers.ddpg import (
-    BaselineReplay,
     DdpgConstants,
     DdpgSearcher,
     TwoRateDdpg,
     noise,
     truncated_normal,
 )
+from haq.search.searchers.replay import BaselineReplay
 from quant.errors import PolicyError
 from quant.graph import Floats
 from quant.policy import Policy, uniform
@@ -215,17 +215,3 @@ def test_truncated_normal_has_the_right_mean_and_no_heap_at_the_ends(mean: float
     density = np.exp(-0.5 * ((grid - mean) / 0.5) ** 2)
     assert draws.mean() == pytest.approx((grid * density).sum() / density.sum(), abs=0.02)
     assert np.isin(draws, (0.0, 1.0)).sum() == 0
-
-
-def test_the_baseline_is_the_moving_average_of_batch_means() -> None:
-    searcher = make_searcher(TIED)
-    searcher.tell([Trial(p, r) for p, r in zip(searcher.ask(2), (1.0, 3.0), strict=True)])
-    buffer = replay_of(searcher)
-    baseline = None
-    for _ in range(4):
-        sample = buffer.sample(64)
-        assert buffer.baseline is not None
-        mean = float(sample.rewards.mean()) + buffer.baseline
-        baseline = mean if baseline is None else baseline + 0.5 * (mean - baseline)
-        assert buffer.baseline == pytest.approx(baseline)
-        assert set(np.round(sample.rewards.numpy().ravel() + buffer.baseline, 4)) == {1.0, 3.0}

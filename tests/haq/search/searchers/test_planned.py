@@ -59,3 +59,27 @@ def test_starts_by_name() -> None:
     assert make_start("cold", given) is None
     assert made and walked and (made.origin, walked.origin) == ("ilp", "walk")
     assert total(made.policy, given.harm) <= total(walked.policy, given.harm) * 1.001
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_restored_searcher_plans_for_the_same_harms(asked: int) -> None:
+    """The first plan is for the harms as they are, all others for moved ones."""
+    given = problem("free")
+    planned: list[Harm] = []
+
+    def plan(harm: Harm) -> Policy:
+        planned.append(harm)
+        return given.model.least()
+
+    searcher, restored, used = (PlannedSearcher(plan, given.harm) for _ in range(3))
+    searcher.ask(asked)
+    used.ask(2)
+    for one in (restored, used):
+        one.restore(searcher.state())
+    found = []
+    for one in (searcher, restored, used):
+        planned.clear()
+        one.ask(1)
+        found.append(planned[:3])
+    assert found[0] == found[1] == found[2]
+    assert (found[0][0] == given.harm) == (asked == 0)
