@@ -21,6 +21,7 @@ from haq.evaluators import runs_here
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
 from haq.search._base import Trial
+from haq.search.checkpointed import CheckpointedSearcher
 from haq.search.equal_size import uniforms_near
 from haq.search.evaluation import Evaluation
 from haq.search.final import Winner, choose_measured, choose_simulated
@@ -122,7 +123,7 @@ class Stages:
         reward = make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
         self.progress.start(title, self.request.episodes)
         trials, outcomes = self._store.trials(folder.run_id), []
-        for outcome in self._episodes(target, reward, earlier):
+        for outcome in self._episodes(target, reward, earlier, folder.run_id):
             trials.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         write_lines(folder.trials, trials.records)
@@ -241,15 +242,19 @@ class Stages:
         return correct(model, self.meter, self.request.seed)
 
     def _episodes(
-        self, target: Target, reward: Reward, earlier: Sequence[Outcome]
+        self, target: Target, reward: Reward, earlier: Sequence[Outcome], run_id: str
     ) -> Iterator[Outcome]:
         episodes, agent = self.request.episodes, self.request.agent
         problem = make_problem(self.graph, self.choices, target, self.harm, self.request.seed)
-        searcher = make_searcher(agent, problem, episodes)
-        if earlier:
-            searcher.tell([Trial(o.policy, reward(o.score), {"kl": o.score.kl}) for o in earlier])
+        told = [Trial(o.policy, reward(o.score), {"kl": o.score.kl}) for o in earlier]
+        recorded = self._store.trials(run_id).records
         return run_episodes(
-            searcher,
+            CheckpointedSearcher(
+                lambda: make_searcher(agent, problem, episodes),
+                told,
+                self._store.checkpoints(run_id),
+                [Policy.from_json(record["policy"]) for record in recorded],
+            ),
             self.evaluation.race,
             reward,
             target.model.cost,

@@ -4,14 +4,17 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from haq.board import Board
 from haq.cli._progress import Bars, make_bars
+from haq.store.database import Database
 from haq.store.lock import sole_use
 from quant.policy import Policy
 from tests.device_agent.conftest import KEY
@@ -247,15 +250,15 @@ def test_the_second_process_on_a_run_is_refused(small: tuple[str, ...], stopped:
 
 
 def test_a_full_disk_says_how_to_go_on(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_: object) -> None:
+        raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", full)
+        patch.setattr(Database, "_write", full)
         done = haq("search", "--resume", stopped)
     assert done.code == 2
     assert done.err.splitlines()[-1] == (
-        "haq: no space left on the disk for runs/x/measurements.jsonl: make room; "
+        f"haq: no space left on the disk for {stopped.absolute() / 'store.sqlite'}: make room; "
         "nothing is lost, to go on: haq search --resume runs/x"
     )
 

@@ -408,10 +408,13 @@ def test_an_impossible_budget_does_not_touch_a_run_that_was_there(
     impossible = replace(request_, budget=(parse_budget("latency=0.2x"),))
     with pytest.raises(BoardError):
         search(impossible, tmp_path / "run", SimulatedBoard(lost_at=1))
-    before = content(tmp_path / "run")
+    before, known = content(tmp_path / "run"), found(tmp_path / "run" / "store.sqlite")
     with pytest.raises(BudgetError):
         search(impossible, tmp_path / "run")
+    del before["store.sqlite"]
     assert before.items() <= content(tmp_path / "run").items()
+    for table, rows in found(tmp_path / "run" / "store.sqlite").items():
+        assert rows[: len(known[table])] == known[table]
 
 
 def test_without_a_budget_the_result_beats_float_and_uniform_8(

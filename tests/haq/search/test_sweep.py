@@ -23,9 +23,9 @@ from quant.errors import BudgetError, InputError
 from quant.evaluate import Score
 from quant.policy import Policy
 from tests.haq.cost.tables import write_table
-from tests.haq.search.test_run import EXPORTS, FILES, NUMBERS
+from tests.haq.search.test_run import EXPORTS, FILES, NUMBERS, stop_evaluation
 from tests.haq.simulated_board import SimulatedBoard
-from tests.haq.store.stores import found
+from tests.haq.store.stores import found, known_keys
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 EPISODES = 4
@@ -67,12 +67,16 @@ def trials(folder: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Swept:
-    """The folder of a sweep that was not interrupted, its summary, its board, what was told."""
+    """The folder of a sweep that was not interrupted, its summary, its board, what was told.
+
+    `asked` is what ran on images, in order.
+    """
 
     path: Path
     summary: dict[str, Any]
     board: SimulatedBoard
     told: list[int]
+    asked: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +90,9 @@ def swept(request_: SearchRequest, tmp_path_factory: pytest.TempPathFactory) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GuidedSearcher, "tell", noted)
+        asked = stop_evaluation(patch, stop_at=0)
         summary = sweep(request_, path, board)
-    return Swept(path, summary, board, told)
+    return Swept(path, summary, board, told, asked)
 
 
 def test_the_summary_has_a_point_for_each_bound_the_tightest_first(swept: Swept) -> None:
@@ -113,11 +118,11 @@ def test_the_bounds_are_kept_as_measured(swept: Swept) -> None:
 
 
 def test_a_folder_of_a_bound_holds_what_a_search_leaves(swept: Swept) -> None:
-    shared = {"run.json", "summary.json", "measurements.jsonl", "profile.json", TIGHT, LOOSE}
+    shared = {"run.json", "summary.json", "store.sqlite", "profile.json", TIGHT, LOOSE}
     assert {file.name for file in swept.path.iterdir()} == shared
     for name in (TIGHT, LOOSE):
         folder = swept.path / name
-        assert {file.name for file in folder.iterdir()} == FILES - {"measurements.jsonl"}
+        assert {file.name for file in folder.iterdir()} == FILES - {"store.sqlite"}
         summary = read_json(folder / "summary.json")
         assert set(summary["best"]) == NUMBERS | {"policy"}
         assert set(summary["exports"]) == EXPORTS
@@ -126,9 +131,10 @@ def test_a_folder_of_a_bound_holds_what_a_search_leaves(swept: Swept) -> None:
 
 
 def test_nothing_is_evaluated_or_measured_twice(swept: Swept) -> None:
-    lines = (swept.path / "measurements.jsonl").read_text().splitlines()
-    asked = [(record["kind"], record["key"]) for record in map(json.loads, lines)]
-    assert len(set(asked)) == len(asked)
+    store = swept.path / "store.sqlite"
+    assert len(swept.asked) == len(known_keys(store))
+    latencies = [key for kind, key in known_keys(store, "measurements") if kind != "profile"]
+    assert [key for call in swept.board.calls for key in call] == latencies
     assert sorted(swept.board.profiled) == sorted(swept.board.names)
 
 

@@ -131,7 +131,7 @@ def test_numbers_that_json_lacks_are_not_written(value: float, tmp_path: Path) -
 
 
 def test_a_lost_connection_is_tried_again(store_url: str) -> None:
-    database, failed = Database(store_url), []
+    database, failed = Database(store_url), list[bool]()
 
     def fail_once(*_: object) -> None:
         if not failed:
