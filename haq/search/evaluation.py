@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
+
+import numpy as np
 
 from haq import export
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
+from haq.parallel import StartWorkers, Workers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
@@ -15,6 +19,7 @@ from haq.search.memory import RememberedEvaluator, RememberedImages
 from haq.search.racing import RacingEvaluator
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
+from haq.search.rows_evaluator import RowsEvaluator
 from haq.sharing import TunedEvaluator, kmeans_quantizer
 from haq.store import Journal
 from haq.ways import How
@@ -35,7 +40,10 @@ class Evaluation:
         capabilities: Capabilities,
         journal: Journal,
         progress: Progress,
+        start: StartWorkers,
     ) -> None:
+        """`start` says who evaluates while it is searched."""
+        self._start = start
         self._request, self._subject, self._splits = request, subject, splits
         self._capabilities, self._journal, self._progress = capabilities, journal, progress
         shares = request.shares_weights
@@ -55,12 +63,10 @@ class Evaluation:
     @cached_property
     def race(self) -> RacingEvaluator:
         """Scores on the validation images, as few as it takes."""
-        images = self._splits.validation
-        evaluator = self._policies_on(images, "validation", self.arithmetic)
         return RacingEvaluator(
-            RememberedImages(evaluator.see, self._journal, "validation"),
-            evaluator.float_logits,
-            images.labels,
+            RememberedImages(self._workers.see, self._journal, "validation"),
+            self._workers.float_logits,
+            self._splits.validation.labels,
             seed=self._request.seed,
             advance=self._progress.advance,
         )
@@ -82,9 +88,8 @@ class Evaluation:
 
     def prober(self, images: int, progress: Progress) -> RememberedEvaluator:
         """Scores on the first validation images, so many at most."""
-        validation = self._splits.validation
-        some = validation.rows(0, min(images, len(validation)) - 1)
-        evaluator = self._policies_on(some, "probe", self.arithmetic)
+        labels = self._splits.validation.labels
+        evaluator = RowsEvaluator(self._workers, labels, np.arange(min(images, len(labels))))
         return RememberedEvaluator(evaluator, self._journal, "probe", progress)
 
     def quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
@@ -108,16 +113,21 @@ class Evaluation:
         make = codebook_cost if self.sharing else size_cost
         return int(make(graph, self._request.choices(graph.layer_names)).cost(policy))
 
+    @cached_property
+    def _workers(self) -> Workers:
+        """They hold the validation images and everything that policies are made from."""
+        return self._start(self._maker(self._splits.validation, "validation", self.arithmetic))
+
     def _evaluator(
         self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
     ) -> RememberedEvaluator:
-        evaluator = self._policies_on(images, part, arithmetic, how)
+        evaluator = self._maker(images, part, arithmetic, how)()
         return RememberedEvaluator(evaluator, self._journal, part, self._progress)
 
-    def _policies_on(
+    def _maker(
         self, images: Images, part: str, arithmetic: Arithmetic, how: How = "auto"
-    ) -> PolicyEvaluator:
+    ) -> Callable[[], PolicyEvaluator]:
+        """Makes an evaluator in this process or in another one."""
+        given = (self._subject, images, self._capabilities, arithmetic, how)
         quantizer = self.quantizer(arithmetic, final=part == "test")
-        return make_evaluator(
-            self._subject, images, self._capabilities, arithmetic, how, quantizer=quantizer
-        )
+        return partial(make_evaluator, *given, quantizer=quantizer)

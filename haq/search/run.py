@@ -12,6 +12,7 @@ from typing import Any
 
 from haq.board import AnyBoard, Device
 from haq.data import Splits, load_splits
+from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import (
     Subject,
     check_images,
@@ -34,10 +35,14 @@ from quant.ncnn.format import dump_bin
 
 
 def run_search(
-    request: SearchRequest, folder: RunFolder, board: AnyBoard, progress: Progress
+    request: SearchRequest,
+    folder: RunFolder,
+    board: AnyBoard,
+    progress: Progress,
+    start: StartWorkers = LocalWorkers,
 ) -> dict[str, Any]:
     """Load what the request names, then search; see `search_subject`. Raises InputError."""
-    return search_subject(request, *load_subject(request), folder, board, progress)
+    return search_subject(request, *load_subject(request), folder, board, progress, start)
 
 
 def search_subject(
@@ -47,15 +52,17 @@ def search_subject(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    start: StartWorkers = LocalWorkers,
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
+    `start` says who evaluates; the result does not depend on it.
     Raises InputError for a folder of another run or one in use, StorageError where it cannot be
     written, BudgetError for a bound that cannot be met, BoardError where the board fails.
     """
     started = time.monotonic()
     with open_run(request, subject, splits, folder, board) as opened:
-        search = Stages(request, folder, board, progress, subject, splits)
+        search = Stages(request, folder, board, progress, subject, splits, start)
         with discarding(opened):
             target = search.find_target()
         outcomes = search.run(target, folder)
