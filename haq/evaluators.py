@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from haq.data import Images
@@ -15,6 +16,7 @@ from haq.torch_evaluator import Device, check_device, torch_evaluator
 from haq.ways import How, Way, choose_way
 from quant.errors import InputError
 from quant.evaluate import FakeQuantEvaluator, Score, Seen, see
+from quant.float_net import batch_size
 from quant.graph import Floats
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
@@ -54,7 +56,9 @@ def make_evaluator(
         "torch": lambda: torch_evaluator(subject, found, arithmetic, capabilities, images, device),
     }
     choose = partial(choose_way, arithmetic=arithmetic, how=used, same16=same16)
-    return PolicyEvaluator(choose, makers, uniform(subject.network.graph.layer_names, 32, 32))
+    floats = uniform(subject.network.graph.layer_names, 32, 32)
+    together = batch_size(torch.from_numpy(images.pixels))
+    return PolicyEvaluator(choose, makers, floats, together)
 
 
 def runs_here(policy: Policy, capabilities: Capabilities) -> bool:
@@ -88,9 +92,13 @@ class PolicyEvaluator:
         choose: Callable[[Policy], Way],
         makers: Mapping[Way, Callable[[], OneWay]],
         float_policy: Policy,
+        batch: int,
     ) -> None:
-        """`choose` names a way or raises PolicyError; `float_policy` has 32 bits everywhere."""
-        self.way = choose
+        """`choose` names a way or raises PolicyError; `float_policy` has 32 bits everywhere.
+
+        `batch` images are computed together by torch.
+        """
+        self.way, self.batch = choose, batch
         self._makers, self._float_policy = makers, float_policy
         self._made: dict[Way, OneWay] = {}
 

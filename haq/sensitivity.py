@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from haq.progress import Progress
+from haq.progress import Progress, chunks
 from haq.search.memory import Evaluator
-from quant.policy import FLOAT_BITS, Bits, uniform
+from quant.policy import FLOAT_BITS, Bits, Policy, uniform
 from quant.recipe.table import InputEntry, LayerTable, WeightEntry
 
 PROBED_BITS = 4
+AT_ONCE = 32
+"""Probes that are asked for together, for workers to share."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +37,30 @@ def measure_sensitivities(
     """Sensitivities of all layers; the evaluator computes by a quantizer on these tables."""
     names = list(tables)
     progress.start("sensitivity of every layer", 2 * len(names))
+    kls = iter(run(evaluator, probes(names), progress))
     return {
         name: Sensitivity(
-            scaled(tables[name].weights, probe(evaluator, names, name, "weight", progress)),
-            scaled(tables[name].inputs, probe(evaluator, names, name, "input", progress)),
+            scaled(tables[name].weights, next(kls)), scaled(tables[name].inputs, next(kls))
         )
         for name in names
     }
 
 
-def probe(
-    evaluator: Evaluator, names: Sequence[str], name: str, part: str, progress: Progress
-) -> float:
-    """KL with one part of one layer at 4 bits."""
+def probes(names: Sequence[str]) -> list[Policy]:
+    """For every layer, its weights alone and its inputs alone at 4 bits."""
     low, full = PROBED_BITS, FLOAT_BITS
-    bits = Bits(low, full) if part == "weight" else Bits(full, low)
-    kl = evaluator.score([uniform(names, full, full).replace(name, bits)])[0].kl
-    progress.advance(f"KL {kl:.2g}")
-    return kl
+    floats, parts = uniform(names, full, full), (Bits(low, full), Bits(full, low))
+    return [floats.replace(name, bits) for name in names for bits in parts]
+
+
+def run(evaluator: Evaluator, policies: Sequence[Policy], progress: Progress) -> list[float]:
+    """KL of every policy, each a step of progress."""
+    found: list[float] = []
+    for some in chunks(policies, AT_ONCE):
+        for score in evaluator.score(some):
+            progress.advance(f"KL {score.kl:.2g}")
+            found.append(score.kl)
+    return found
 
 
 def scaled(

@@ -10,7 +10,7 @@ from torch import Tensor
 from haq.data import Images, normalise
 from haq.prepare import Subject, quantizer_of
 from quant.errors import InputError
-from quant.evaluate import FakeQuantEvaluator, run_batches
+from quant.evaluate import FakeQuantEvaluator, run_batches, runner
 from quant.fake_quant import FakeQuantNet
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
@@ -37,8 +37,10 @@ def torch_evaluator(
     pixels = torch.from_numpy(images.pixels)
     floats = uniform(graph.layer_names, 32, 32)
     float_net = FakeQuantNet(graph, quantizer_of(subject, "simulated"), capabilities, device)
+    float_net.prepare(floats)
+    run = runner(float_net.device)
     float_logits = run_batches(
-        lambda x: float_net.logits(x, floats), pixels, normalised, float_net.device
+        lambda x: float_net.logits(x, floats), pixels, normalised, float_net.device, run
     )
     net = FakeQuantNet(subject.of(arithmetic).network.graph, quantizer, capabilities, device)
     return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised)

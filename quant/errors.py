@@ -12,6 +12,7 @@ HaqError
 │   ├── BoardBusyError      others have the board, or have taken it over
 │   ├── BoardRefusedError   the key, the certificate or the address is not accepted
 │   └── BoardInvalidError   it was asked for something that it cannot do
+├── WorkerError         processes that evaluate end again and again, or there are none (exit code 2)
 ├── StorageError        a file cannot be written: no room, or no permission (exit code 2)
 └── FormatError         an ncnn file that is not what it claims to be
 """
@@ -63,6 +64,10 @@ class BoardRefusedError(BoardError):
 
 class BoardInvalidError(BoardError):
     """The device agent was asked for something that it cannot do."""
+
+
+class WorkerError(HaqError):
+    """Processes that evaluate policies end again and again, or there are none."""
 
 
 class StorageError(HaqError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,12 @@ from torch.nn import functional as F
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import batch_size
 from quant.policy import Policy
+from quant.pool import run_all
 
 Logits = NDArray[np.float32]
+Forward = Callable[[Tensor], Tensor]
+Run = Callable[[Forward, Sequence[Tensor]], Iterable[Tensor]]
+"""Computes all batches, in order."""
 GPU_BATCH = 64
 """Images at a time where no cache of a CPU limits them."""
 
@@ -75,16 +79,22 @@ def as_it_is(images: Tensor) -> Tensor:
 
 
 def run_batches(
-    forward: Callable[[Tensor], Tensor],
+    forward: Forward,
     images: Tensor,
-    normalise: Callable[[Tensor], Tensor] = as_it_is,
+    normalise: Forward = as_it_is,
     device: torch.device | str = "cpu",
+    run: Run = map,
 ) -> Logits:
     """Logits of all images, a batch at a time, normalised and computed on a device."""
     size = batch_size(images) if torch.device(device).type == "cpu" else GPU_BATCH
-    batches = [forward(normalise(b).to(device)).cpu() for b in torch.split(images, size)]
-    logits: Logits = torch.cat(batches).numpy().astype(np.float32)
+    batches = run(lambda b: forward(normalise(b).to(device)).cpu(), torch.split(images, size))
+    logits: Logits = torch.cat(list(batches)).numpy().astype(np.float32)
     return logits
+
+
+def runner(device: torch.device) -> Run:
+    """On a CPU each batch is a piece of work for one thread, on a GPU one comes after another."""
+    return run_all if device.type == "cpu" else map
 
 
 class FakeQuantEvaluator:
@@ -96,7 +106,7 @@ class FakeQuantEvaluator:
         images: Tensor,
         labels: NDArray[np.int64],
         float_logits: Logits,
-        normalise: Callable[[Tensor], Tensor] = as_it_is,
+        normalise: Forward = as_it_is,
     ) -> None:
         """`images` (N, C, H, W) stay in memory as they are; `normalise` makes floats of a batch.
 
@@ -116,8 +126,11 @@ class FakeQuantEvaluator:
         images = self.images
         if rows is not None:
             images = images[rows].contiguous(memory_format=torch.channels_last)
+        device = self.net.device
+        # Not on the threads of the pool: a quantizer may use these itself.
+        self.net.prepare(policy)
         return run_batches(
-            lambda x: self.net.logits(x, policy), images, self._normalise, self.net.device
+            lambda x: self.net.logits(x, policy), images, self._normalise, device, runner(device)
         )
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:

@@ -67,6 +67,10 @@ class FakeQuantNet:
 
         return run_graph(self.graph, x, run, after)
 
+    def prepare(self, policy: Policy) -> None:
+        """Quantize now: then several threads may run batches of the policy. Raises PolicyError."""
+        self._prepare(policy)
+
     def layers(self, policy: Policy) -> QuantizedLayers:
         """What is computed with: the quantizer's layers, 16-bit weights rounded as stored."""
         policy.check_names(self.graph.layer_names)

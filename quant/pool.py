@@ -46,8 +46,18 @@ def executor() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), "haq", torch.set_num_threads, (1,))
 
 
+KEPT_TO: list[int] = []
+"""Cores that `keep_to` has left to this process."""
+
+
+def keep_to(cores: int) -> None:
+    """Leave the other cores to other processes from now on; called before any work."""
+    KEPT_TO[:] = [cores]
+    torch.set_num_threads(cores)
+
+
 def available_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min([len(os.sched_getaffinity(0)), *KEPT_TO])
+    return min([os.cpu_count() or 1, *KEPT_TO])

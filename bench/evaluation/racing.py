@@ -65,7 +65,7 @@ def of_policies(subject: Subject, images: Images, policies: Sequence[Policy]) ->
 
     def race(seed: int, batch: int) -> dict[str, float]:
         evaluator = RacingEvaluator(
-            lambda policy, rows: some(seen, policy, rows),
+            lambda tasks: (some(seen, *task) for task in tasks),
             float_logits,
             images.labels,
             keep=KEEP,

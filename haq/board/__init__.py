@@ -1,6 +1,6 @@
 """Boards: the client of a device agent, several boards at once, and what they answer."""
 
-from haq.board._base import AnyBoard
+from haq.board._base import AnyBoard, OneBoard
 from haq.board.address import check_url
 from haq.board.answers import (
     Device,
@@ -21,6 +21,7 @@ __all__ = [
     "Device",
     "Fleet",
     "Latency",
+    "OneBoard",
     "Profile",
     "ProfileCheck",
     "Status",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from haq.board.answers import Device, Latency, Profile
+from haq.board.answers import Device, Latency, Profile, Status
 from quant.graph import Floats
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import NcnnLayer
@@ -24,6 +24,10 @@ def silent(text: str) -> None:
 
 class AnyBoard(Protocol):
     """Measures policies; the options of each call are those of `Board`."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine, whose other work changes what it measures."""
 
     def describe(self) -> Device:
         """What the board is."""
@@ -53,3 +57,17 @@ class AnyBoard(Protocol):
 
     def infer(self, policies: Sequence[Policy], images: NDArray[np.uint8]) -> Floats:
         """Logits (policies, N, classes) of images (N, C, H, W)."""
+
+
+class OneBoard(AnyBoard, Protocol):
+    """A single board, of several perhaps."""
+
+    @property
+    def url(self) -> str:
+        """Where it is; no two boards have the same."""
+
+    def status(self) -> Status:
+        """How it is at the moment. Raises BoardLostError."""
+
+    def close(self) -> None:
+        """Give the board back."""

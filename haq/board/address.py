@@ -42,6 +42,15 @@ def check_address(address: str) -> str:
     raise InputError(f"'{address}' is not an IP address")
 
 
+def leads_here(url: str, address: str | None = None) -> bool:
+    """Whether a URL, or the one address that it may lead to, is this machine's loopback."""
+    host = address or urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def resolve(url: str) -> list[str]:
     """The IP addresses that the URL's name has now. Raises InputError if it has none.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from haq.board._base import Tell, silent
+from haq.board.address import leads_here
 from haq.board.answers import (
     Device,
     Latency,
@@ -74,6 +75,7 @@ class Board:
         self._jobs = Jobs(self._connection, tell, queue_limit_s)
         self._uploads = Uploads(self._connection)
         self.url = self._connection.url
+        self.is_here = leads_here(self.url, address)
 
     def __enter__(self) -> Board:
         return self

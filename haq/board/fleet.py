@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from haq.board._base import Tell, silent
+from haq.board._base import OneBoard, Tell, silent
 from haq.board.agreement import LIMITS, check_kinds, controls, largest_deviation
 from haq.board.answers import Device, Latency, Profile, Status
-from haq.board.client import Board
 from haq.board.parallel import start
 from quant.errors import BoardBusyError, BoardError, BoardLostError, InputError
 from quant.graph import Floats
@@ -33,7 +32,7 @@ R = TypeVar("R")
 class Fleet:
     """Splits work over boards; what a lost board had to do is done by the others."""
 
-    def __init__(self, boards: Sequence[Board], tell: Tell = silent) -> None:
+    def __init__(self, boards: Sequence[OneBoard], tell: Tell = silent) -> None:
         """`tell` hears of lost boards and of how well the boards agree.
 
         Raises InputError for a board that is there twice.
@@ -41,7 +40,7 @@ class Fleet:
         if len({board.url for board in boards}) < len(boards):
             raise InputError("a board is named twice: give each one once")
         self._boards, self._tell = tuple(boards), tell
-        self._lost: dict[Board, Future[Status]] = {}
+        self._lost: dict[OneBoard, Future[Status]] = {}
 
     def __enter__(self) -> Fleet:
         return self
@@ -59,6 +58,11 @@ class Fleet:
         with ExitStack() as stack:
             for board in self._boards:
                 stack.callback(board.close)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether one of the boards is this machine."""
+        return any(board.is_here for board in self._boards)
 
     def describe(self) -> Device:
         """What the boards are. Raises InputError unless all are of one kind."""
@@ -110,7 +114,7 @@ class Fleet:
     def infer(self, policies: Sequence[Policy], images: NDArray[np.uint8]) -> Floats:
         """As `Board.infer`, with the images split over the boards."""
 
-        def infer(board: Board, some: Sequence[int]) -> list[Floats]:
+        def infer(board: OneBoard, some: Sequence[int]) -> list[Floats]:
             return list(board.infer(policies, images[np.array(some)]).swapaxes(0, 1))
 
         return np.stack(self._share(range(len(images)), infer), axis=1)
@@ -122,12 +126,12 @@ class Fleet:
         largest = largest_deviation(list(policies), found)
         self._tell(f"the ratios of {len(self._boards)} boards differ {largest}")
 
-    def _everywhere(self, call: Callable[[Board], T]) -> dict[str, T]:
+    def _everywhere(self, call: Callable[[OneBoard], T]) -> dict[str, T]:
         """What every board answers, by its URL; none may be missing."""
         running = {board.url: start(partial(call, board)) for board in self._boards}
         return {url: future.result() for url, future in running.items()}
 
-    def _on_one(self, call: Callable[[Board], T]) -> T:
+    def _on_one(self, call: Callable[[OneBoard], T]) -> T:
         """What the first board answers that is there."""
         boards = self._present()
         while True:
@@ -137,7 +141,7 @@ class Fleet:
                 self._lose(boards[0], error, boards)
 
     def _share(
-        self, items: Sequence[T], work: Callable[[Board, Sequence[T]], Sequence[R]]
+        self, items: Sequence[T], work: Callable[[OneBoard, Sequence[T]], Sequence[R]]
     ) -> list[R]:
         """Results in the order of the items, split over the boards that are there."""
         boards, found = self._present(), dict[int, R]()
@@ -152,7 +156,7 @@ class Fleet:
                     self._lose(board, error, boards)
         return [found[i] for i in range(len(items))]
 
-    def _present(self) -> list[Board]:
+    def _present(self) -> list[OneBoard]:
         """Boards that are not lost, or have come back; all where none is left."""
         for board, answer in list(self._lost.items()):
             if answer.done():
@@ -161,14 +165,14 @@ class Fleet:
             self._lost.clear()
         return [board for board in self._boards if board not in self._lost]
 
-    def _look_again(self, board: Board, answer: Future[Status]) -> None:
+    def _look_again(self, board: OneBoard, answer: Future[Status]) -> None:
         if answer.exception() is None:
             del self._lost[board]
             self._tell(f"{board.url} is back")
         else:
             self._lost[board] = start(board.status)
 
-    def _lose(self, board: Board, error: BoardError, boards: list[Board]) -> None:
+    def _lose(self, board: OneBoard, error: BoardError, boards: list[OneBoard]) -> None:
         """Take a board off those at work. Raises BoardLostError where it was the last one."""
         boards.remove(board)
         self._lost[board] = start(board.status)
@@ -177,7 +181,7 @@ class Fleet:
         self._tell(f"{error}; the other boards do its share")
 
 
-def deal(items: Sequence[T], boards: Sequence[Board]) -> dict[Board, Sequence[T]]:
+def deal(items: Sequence[T], boards: Sequence[OneBoard]) -> dict[OneBoard, Sequence[T]]:
     """Contiguous shares of equal size, as far as that goes; none is empty."""
     ends = [round(len(items) * i / len(boards)) for i in range(len(boards) + 1)]
     shares = (items[a:b] for a, b in pairwise(ends))

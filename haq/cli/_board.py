@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from haq.board import Board, Fleet
+    from haq.board import Board, Fleet, OneBoard
 
 Tell = Callable[[str], None]
 
@@ -34,17 +34,35 @@ def open_board(
 
 @contextmanager
 def open_boards(
-    boards: Sequence[str], key: str | None, ca: Path | None = None, tell: Tell = silent
-) -> Iterator[Board | Fleet]:
-    """As `open_board`, but several boards share the work. Raises InputError."""
+    boards: Sequence[str],
+    key: str | None,
+    ca: Path | None = None,
+    tell: Tell = silent,
+    on_ray: bool = False,
+) -> Iterator[OneBoard | Fleet]:
+    """As `open_board`, but several boards share the work. Raises InputError.
+
+    `on_ray` says that this process is connected to a Ray cluster: its boards are asked there.
+    """
     from haq.board import Fleet
 
-    if len(boards) < 2:
-        with open_board(next(iter(boards), None), key, ca, tell) as board:
+    reach = connect_on_ray if on_ray else connect
+    if not boards:
+        with open_board(None, key, ca, tell) as board:
             yield board
+    elif len(boards) == 1:
+        with closing(reach(boards[0], key, ca, tell)) as one:
+            yield one
     else:
-        with Fleet([connect(board, key, ca, tell) for board in boards], tell) as fleet:
+        with Fleet([reach(board, key, ca, tell) for board in boards], tell) as fleet:
             yield fleet
+
+
+def connect_on_ray(board: str, key: str | None, ca: Path | None, tell: Tell) -> OneBoard:
+    """A board that the cluster offers by its name, else as `connect`. Raises InputError."""
+    from haq.parallel.ray_board import RayBoard, has_board
+
+    return RayBoard(board) if has_board(board) else connect(board, key, ca, tell)
 
 
 def connect(board: str, key: str | None, ca: Path | None, tell: Tell) -> Board:

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
@@ -39,16 +39,27 @@ from haq.cli._options import (
     ThreadsOption,
     WeightsOption,
 )
-from quant.errors import BoardError, DataError, InputError, ModelError, StorageError
+from haq.cli._workers import Crew
+from quant.errors import (
+    BoardError,
+    DataError,
+    InputError,
+    ModelError,
+    StorageError,
+    WorkerError,
+)
 
 if TYPE_CHECKING:
     from haq.search.request import SearchRequest
     from haq.store import RunFolder
 
 WITH_RESUME = frozenset(
-    {"resume", "store", "board", "board_key", "board_ca", "patience", "as_json"}
+    {
+        *("resume", "store", "board", "board_key", "board_ca", "patience"),
+        *("workers", "ray", "as_json"),
+    }
 )
-"""Options that say where to measure, where to keep it and what to print, not what to search."""
+"""Options that say where to evaluate, measure and keep it and what to print, not what to search."""
 
 
 class Agent(str, Enum):
@@ -138,6 +149,29 @@ def search(
             help="kl: minus the divergence from float; top1: as in HAQ [default: kl, for haq top1]."
         ),
     ] = None,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Episodes at once: so many are proposed before anything is learned from them.",
+        ),
+    ] = 8,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that evaluate here, or actors on the Ray cluster; results do not "
+            "depend on it [default: this process, or every core of the cluster].",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Evaluate on a Ray cluster: auto, local or HOST:PORT (needs ray); a --board that "
+            "the cluster offers as board:NAME is asked there.",
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     cores: CoresOption = None,
     board: BoardsOption = None,
@@ -174,9 +208,10 @@ def search(
     from haq.store import RunFolder
 
     boards = Boards(board or [], board_key, board_ca, patience)
+    means = Means(boards, Crew(workers, ray), store)
     if resume is not None:
         refuse_settings(context)
-        go_on(resume, boards, store, as_json)
+        go_on(resume, means, as_json)
         return
     widths = parse_bits(bits, quantizer.value)
     latencies = None if table is None else read_table(table)
@@ -207,8 +242,9 @@ def search(
         quantizer=quantizer.value,
         table=latencies,
         energy=energies,
+        parallel=parallel,
     )
-    carry_out(request, RunFolder(out or default_folder(model), model), boards, store, as_json)
+    carry_out(request, RunFolder(out or default_folder(model), model), means, as_json)
 
 
 @dataclass(frozen=True)
@@ -221,32 +257,47 @@ class Boards:
     patience: float
 
     @property
+    def where(self) -> tuple[Sequence[str], str | None, Path | None]:
+        """Arguments of `open_boards`."""
+        return self.named, self.key, self.ca
+
+    @property
     def patience_s(self) -> float:
         """How long a lost board is waited for; an agent started here is not started again."""
         return 60 * self.patience if self.named else 0
 
 
-def carry_out(
-    request: SearchRequest, folder: RunFolder, boards: Boards, store: str | None, as_json: bool
-) -> None:
+@dataclass(frozen=True)
+class Means:
+    """What a search is carried out with; its result does not depend on the crew and the store."""
+
+    boards: Boards
+    crew: Crew
+    store: str | None
+
+
+def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: bool) -> None:
     """Search, write the report and print the result."""
     from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
+    from haq.cli._workers import open_workers
     from haq.search.pause import PatientBoard
     from haq.search.run import load_subject, search_subject
     from haq.search.sweep import sweep_subject
     from haq.store.lock import check_free
 
+    boards = means.boards
     with resumable(folder):
         check_free(folder.path)
         subject, splits = load_subject(request)
         with (
             show_progress() as progress,
-            open_boards(boards.named, boards.key, boards.ca, progress.note) as device,
+            open_workers(means.crew, progress.note) as start,
+            open_boards(*boards.where, progress.note, means.crew.ray is not None) as device,
         ):
             patient = PatientBoard(device, boards.patience_s, progress.note)
             run = sweep_subject if request.sweep else search_subject
-            run(request, subject, splits, folder, patient, progress, store)
+            run(request, subject, splits, folder, patient, progress, start, means.store)
         finish(folder, as_json)
 
 
@@ -264,7 +315,7 @@ def finish(folder: RunFolder, as_json: bool) -> None:
         print(json.dumps({name: part for name, part in summary.items() if name != "details"}))
 
 
-def go_on(path: Path, boards: Boards, store: str | None, as_json: bool) -> None:
+def go_on(path: Path, means: Means, as_json: bool) -> None:
     """Go on with a run, or say that it is finished and print its result."""
     from haq.search.resume import read_run
     from haq.store.lock import check_free
@@ -277,7 +328,8 @@ def go_on(path: Path, boards: Boards, store: str | None, as_json: bool) -> None:
         finish(folder, as_json)
         return
     try:
-        carry_out(request, folder, boards, store or read_json(folder.settings)["store"], as_json)
+        kept = means.store or read_json(folder.settings)["store"]
+        carry_out(request, folder, replace(means, store=kept), as_json)
     except (DataError, ModelError) as error:
         raise InputError(f"{error}; {path} names files as they were typed when it began") from None
 
@@ -301,9 +353,10 @@ def is_typed(context: typer.Context, name: str) -> bool:
 
 @contextmanager
 def resumable(folder: RunFolder) -> Iterator[None]:
-    """Tell how to go on when the board is lost, the disk is full, or the user stops in the middle.
+    """Tell how to go on when a board or all workers are lost, the disk is full, or the user stops.
 
-    Raises BoardError and StorageError that tell it; an interrupt ends the program at once.
+    Raises BoardError, StorageError and WorkerError that tell it; an interrupt ends the program at
+    once.
     """
     from haq.store.durable import room
 
@@ -315,6 +368,8 @@ def resumable(folder: RunFolder) -> Iterator[None]:
         raise BoardError(hint.add_to(str(error))) from None
     except StorageError as error:
         raise StorageError(hint.add_to(str(error))) from None
+    except WorkerError as error:
+        raise WorkerError(hint.add_to(str(error))) from None
     except KeyboardInterrupt:
         hint.tell()
         raise

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
+
+import numpy as np
 
 from haq import export
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
+from haq.parallel import StartWorkers, Workers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
 from haq.quantizers import QuantizerName, make_quantizer
@@ -16,6 +20,7 @@ from haq.search.memory import RememberedEvaluator, RememberedImages
 from haq.search.racing import RacingEvaluator
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
+from haq.search.rows_evaluator import RowsEvaluator
 from haq.sharing import TunedEvaluator, kmeans_quantizer
 from haq.store import Store
 from haq.store.entries import Entries
@@ -37,7 +42,10 @@ class Evaluation:
         capabilities: Capabilities,
         store: Store,
         progress: Progress,
+        start: StartWorkers,
     ) -> None:
+        """`start` says who evaluates while it is searched."""
+        self._start = start
         self._request, self._subject, self._splits = request, subject, splits
         self._capabilities, self._store, self._progress = capabilities, store, progress
         self._content = make_content(request, subject, splits, capabilities)
@@ -59,10 +67,9 @@ class Evaluation:
     def race(self) -> RacingEvaluator:
         """Scores on the validation images, as few as it takes."""
         images = self._splits.validation
-        evaluator = self._policies_on(images, self.arithmetic, final=False)
         return RacingEvaluator(
-            RememberedImages(evaluator.see, self._entries(images, self.arithmetic)),
-            evaluator.float_logits,
+            RememberedImages(self._workers.see, self._entries(images, self.arithmetic)),
+            self._workers.float_logits,
             images.labels,
             seed=self._request.seed,
             advance=self._progress.advance,
@@ -87,7 +94,7 @@ class Evaluation:
         """Scores on the first validation images, so many at most."""
         validation = self._splits.validation
         some = validation.rows(0, min(images, len(validation)) - 1)
-        evaluator = self._policies_on(some, self.arithmetic, final=False)
+        evaluator = RowsEvaluator(self._workers, validation.labels, np.arange(len(some)))
         return RememberedEvaluator(evaluator, self._entries(some, self.arithmetic), progress)
 
     def quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
@@ -111,20 +118,25 @@ class Evaluation:
         make = codebook_cost if self.sharing else size_cost
         return int(make(graph, self._request.choices(graph.layer_names)).cost(policy))
 
+    @cached_property
+    def _workers(self) -> Workers:
+        """They hold the validation images and everything that policies are made from."""
+        validation = self._splits.validation
+        return self._start(self._maker(validation, self.arithmetic, final=False))
+
     def _final(
         self, images: Images, arithmetic: Arithmetic, how: How = "auto"
     ) -> RememberedEvaluator:
-        evaluator = self._policies_on(images, arithmetic, final=True, how=how)
+        evaluator = self._maker(images, arithmetic, True, how)()
         entries = self._entries(images, f"final {arithmetic} {how}")
         return RememberedEvaluator(evaluator, entries, self._progress)
 
-    def _policies_on(
+    def _maker(
         self, images: Images, arithmetic: Arithmetic, final: bool, how: How = "auto"
-    ) -> PolicyEvaluator:
-        quantizer = self.quantizer(arithmetic, final)
-        return make_evaluator(
-            self._subject, images, self._capabilities, arithmetic, how, quantizer=quantizer
-        )
+    ) -> Callable[[], PolicyEvaluator]:
+        """Makes an evaluator in this process or in another one."""
+        given = (self._subject, images, self._capabilities, arithmetic, how)
+        return partial(make_evaluator, *given, quantizer=self.quantizer(arithmetic, final))
 
     def _entries(self, images: Images, how: str) -> Entries:
         return self._store.evaluations(self._content.digest(images, how=how))

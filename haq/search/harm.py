@@ -35,14 +35,15 @@ def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
     additive, and 14 probes a layer do for 49 pairs of bits.
     """
     base = uniform(choices.names, FLOAT, FLOAT)
-    harm: dict[str, dict[Bits, float]] = {}
-    for name in choices.names:
-        probes = {
-            bits: evaluator.score([base.replace(name, bits)])[0].kl
-            for bits in probed(choices, name)
-        }
-        harm[name] = {bits: harm_of(bits, probes) for bits in choices.alternatives(name)}
-    return harm
+    asked = [(name, bits) for name in choices.names for bits in probed(choices, name)]
+    scores = evaluator.score([base.replace(name, bits) for name, bits in asked])
+    kls: dict[str, dict[Bits, float]] = {name: {} for name in choices.names}
+    for (name, bits), score in zip(asked, scores, strict=True):
+        kls[name][bits] = score.kl
+    return {
+        name: {bits: harm_of(bits, kls[name]) for bits in choices.alternatives(name)}
+        for name in choices.names
+    }
 
 
 def measure_table_harm(

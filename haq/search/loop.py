@@ -12,7 +12,9 @@ from haq.search.reward import Reward
 from quant.evaluate import Score
 from quant.policy import Policy
 
-Measure = Callable[[list[Policy]], Sequence[Latency | None]]
+Wait = Callable[[], Sequence[Latency | None]]
+Measure = Callable[[list[Policy]], Wait]
+"""Lets a board begin to measure; what is returned gives the latencies in order."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ def run_episodes(
     """Yield the outcomes of `episodes` episodes, fewer where the searcher has no more to propose.
 
     The first one is the `start`, if there is any, and counts too. `batch` episodes are asked for
-    at a time, so that the board can measure them interleaved; `cost` is what the model predicts
-    when the policy is proposed; `agent` is the origin of what the searcher proposes.
+    at a time, so that the board can measure them interleaved, while they are scored together;
+    `cost` is what the model predicts when the policy is proposed; `agent` is the origin of what
+    the searcher proposes.
     """
     done = 0
     while done < episodes:
@@ -65,8 +68,9 @@ def run_episodes(
         if not policies:
             return
         costs = [cost(policy) for policy in policies]
+        wait = measure(policies)
         scores = evaluator.score(policies)
-        latencies = measure(policies)
+        latencies = wait()
         rewards = [reward(score) for score in scores]
         told = zip(policies, rewards, scores, strict=True)
         searcher.tell([Trial(p, r, {"kl": score.kl}) for p, r, score in told])

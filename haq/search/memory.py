@@ -7,21 +7,24 @@ goes on by being run again: what it had measured is not measured twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from haq.board import AnyBoard, Latency
+from haq.board.parallel import start
+from haq.parallel import Task
 from haq.progress import Progress
-from haq.search.image_order import Rows
 from haq.search.racing import SeeImages
 from haq.store.entries import Entries
 from quant.evaluate import Score, Seen
 from quant.policy import Policy
 
 T = TypeVar("T")
+Q = TypeVar("Q")
 
 
 class Evaluator(Protocol):
@@ -35,6 +38,17 @@ class Evaluator(Protocol):
         """Scores in the order of the policies."""
 
 
+class Scorer(Protocol):
+    """What an evaluator asks for scores that it does not know."""
+
+    @property
+    def float_top1(self) -> float:
+        """Top-1 of the float network."""
+
+    def score(self, policies: Sequence[Policy]) -> Iterable[Score]:
+        """Scores in the order of the policies, perhaps each as it comes."""
+
+
 class Meter(Protocol):
     """Measures policies on a board."""
 
@@ -43,7 +57,7 @@ class Meter(Protocol):
 
 
 class Known(Generic[T]):
-    """What is known of one kind: in memory, else in the store, else found out and kept there."""
+    """What is known of one kind, by key: in memory, and in the store, where it is kept."""
 
     def __init__(
         self,
@@ -56,26 +70,26 @@ class Known(Generic[T]):
         self._to_data, self._from_data = to_data, from_data
         self._found: dict[str, T] = {}
 
-    def look_up(self, keys: Sequence[str], find: Callable[[Sequence[str]], Sequence[T]]) -> list[T]:
-        """Values in the order of the keys; `find` is called once for those that are not known.
-
-        What was found together is kept together: after a stop no part of it is found again.
-        """
-        asked = [key for key in dict.fromkeys(keys) if key not in self._found]
-        stored = self._entries.get(self._kind, asked) if asked else {}
+    def new(self, keys: Sequence[str], questions: Sequence[Q]) -> dict[str, Q]:
+        """Those questions whose answers are not known, by key, each once."""
+        asked = {k: q for k, q in zip(keys, questions, strict=True) if k not in self._found}
+        stored = self._entries.get(self._kind, list(asked)) if asked else {}
         self._found |= {key: self._from_data(data) for key, data in stored.items()}
-        missing = [key for key in asked if key not in stored]
-        if missing:
-            new = dict(zip(missing, find(missing), strict=True))
-            self._entries.put(self._kind, {k: self._to_data(value) for k, value in new.items()})
-            self._found |= new
-        return [self._found[key] for key in keys]
+        return {key: question for key, question in asked.items() if key not in stored}
+
+    def keep(self, found: Mapping[str, T]) -> None:
+        """Have answers in the store, all or none. Raises StorageError."""
+        self._entries.put(self._kind, {key: self._to_data(one) for key, one in found.items()})
+        self._found |= found
+
+    def __getitem__(self, key: str) -> T:
+        return self._found[key]
 
 
 class RememberedEvaluator:
     """An evaluator that never scores a policy twice; each new score is a step of progress."""
 
-    def __init__(self, evaluator: Evaluator, entries: Entries, progress: Progress) -> None:
+    def __init__(self, evaluator: Scorer, entries: Entries, progress: Progress) -> None:
         """`entries` are those of the images and of everything else that decides a score."""
         self._evaluator, self._progress = evaluator, progress
         self._known = Known(entries, "score", asdict, lambda data: Score(**data))
@@ -86,15 +100,19 @@ class RememberedEvaluator:
         return self._evaluator.float_top1
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
-        """Scores in the order of the policies."""
-        return [self._score(policy) for policy in policies]
+        """Scores in the order of the policies; those not yet known are asked for at once."""
+        keys = [policy.key() for policy in policies]
+        new = self._known.new(keys, policies)
+        for key, score in zip(new, self._evaluator.score(list(new.values())), strict=True):
+            self._known.keep({key: score})
+            self._advance(score)
+        for key in keys:
+            if new.pop(key, None) is None:
+                self._advance(self._known[key])
+        return [self._known[key] for key in keys]
 
-    def _score(self, policy: Policy) -> Score:
-        (score,) = self._known.look_up(
-            [policy.key()], lambda missing: self._evaluator.score([policy])
-        )
+    def _advance(self, score: Score) -> None:
         self._progress.advance(f"KL {score.kl:.2g}")
-        return score
 
 
 class RememberedImages:
@@ -108,11 +126,22 @@ class RememberedImages:
         self._see = see
         self._known = Known(entries, "images", from_seen, to_seen)
 
-    def __call__(self, policy: Policy, rows: Rows) -> Seen:
-        """What the policy does to these images. Raises PolicyError."""
-        key = f"{policy.key()} {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}"
-        (seen,) = self._known.look_up([key], lambda missing: [self._see(policy, rows)])
-        return seen
+    def __call__(self, tasks: Sequence[Task]) -> Iterator[Seen]:
+        """What each policy does to its images, in order. Raises PolicyError.
+
+        What is not yet known is asked for at once, and remembered as it comes.
+        """
+        keys = [key_of(task) for task in tasks]
+        new = self._known.new(keys, tasks)
+        for key, seen in zip(new, self._see(list(new.values())), strict=True):
+            self._known.keep({key: seen})
+        return (self._known[key] for key in keys)
+
+
+def key_of(task: Task) -> str:
+    """A policy and the images that it is to run on, in their order."""
+    policy, rows = task
+    return f"{policy.key()} {hashlib.sha256(rows.astype('<i8').tobytes()).hexdigest()}"
 
 
 def from_seen(seen: Seen) -> dict[str, Any]:
@@ -140,9 +169,24 @@ class RememberedMeter:
 
     def measure(self, policies: Sequence[Policy], purpose: str) -> list[Latency]:
         """Latencies in the order of the policies; those not yet known are one batch."""
-        by_key = {policy.key(): policy for policy in policies}
+        return self.begin(policies, purpose)()
 
-        def measure_missing(missing: Sequence[str]) -> Sequence[Latency]:
-            return self._board.measure([by_key[key] for key in missing], **self._limits[purpose])
+    def begin(self, policies: Sequence[Policy], purpose: str) -> Callable[[], list[Latency]]:
+        """Let a board elsewhere measure from now on; what is returned waits, and is `measure`.
 
-        return self._known[purpose].look_up([p.key() for p in policies], measure_missing)
+        A board on this machine begins when it is waited for: what is computed meanwhile would
+        take its time, and change what it measures.
+        """
+        known, keys = self._known[purpose], [policy.key() for policy in policies]
+        new = known.new(keys, policies)
+        if not new:
+            return lambda: [known[key] for key in keys]
+        call = partial(self._board.measure, list(new.values()), **self._limits[purpose])
+        wait = call if self._board.is_here else start(call).result
+
+        def finish() -> list[Latency]:
+            # All at once: what was measured together is not measured in parts after a stop.
+            known.keep(dict(zip(new, wait(), strict=True)))
+            return [known[key] for key in keys]
+
+        return finish

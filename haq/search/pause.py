@@ -41,6 +41,11 @@ class PatientBoard:
         self._board, self._patience_s, self._tell = board, patience_s, tell
         self._sleep, self._clock = sleep, clock
 
+    @property
+    def is_here(self) -> bool:
+        """As the board is."""
+        return self._board.is_here
+
     def describe(self) -> Device:
         """As the board does."""
         return self._board.describe()

@@ -4,16 +4,20 @@ A race (Maron and Moore 1994): all policies run on the same images in the same o
 time. One whose divergence is surely above that of the best so far stops, and its score is what its
 images say about all (`haq.search.image_order`). Those that are never beaten run on all images, and
 so do the first few, which say where the others should look.
+
+Whatever can run at the same time is asked for at once, so that many workers have something to do;
+who decides waits for all of it, so that nothing depends on who was the fastest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from haq.parallel import Task
 from haq.progress import Silent
 from haq.search.image_order import (
     ImageOrder,
@@ -41,8 +45,8 @@ SURE = 2.5
 class SeeImages(Protocol):
     """Runs policies on some of the images; deterministic."""
 
-    def __call__(self, policy: Policy, rows: Rows) -> Seen:
-        """What the policy does to these images. Raises PolicyError."""
+    def __call__(self, tasks: Sequence[Task]) -> Iterable[Seen]:
+        """What each policy does to its images, in order. Raises PolicyError."""
 
 
 NOTHING = Seen(np.zeros(0), np.zeros(0, np.int64))
@@ -87,19 +91,25 @@ class RacingEvaluator:
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies, which race against each other, too."""
-        for policy in policies:
-            self._extend(policy, self._slices[0])
+        self._extend(self._next_pilots(policies), np.arange(len(self._labels)))
+        self._extend(policies, self._slices[0])
+        ordered = sorted(policies, key=lambda policy: self._score(policy).kl)
         # The most promising first: the others have the more to beat.
-        for policy in sorted(policies, key=lambda policy: self._score(policy).kl):
-            self._race(policy)
-            self._advance(f"KL {self._score(policy).kl:.2g}")
+        for group in (ordered[: self._keep], ordered[self._keep :]):
+            self._race(group)
+            for policy in group:
+                self._advance(f"KL {self._score(policy).kl:.2g}")
         return [self._score(policy) for policy in policies]
 
     def complete(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores on all images, in the order of the policies."""
-        for policy in policies:
-            self._extend(policy, self._slices[-1])
+        self._extend(policies, self._slices[-1])
         return [self._score(policy) for policy in policies]
+
+    def _next_pilots(self, policies: Sequence[Policy]) -> list[Policy]:
+        """Those that are still to run on all images before any can race."""
+        new = {p.key(): p for p in policies if p.key() not in self._seen}
+        return list(new.values())[: self._count - len(self._pilots)]
 
     @property
     def _slices(self) -> list[Rows]:
@@ -114,11 +124,10 @@ class RacingEvaluator:
         order = ImageOrder(sizes, self._seed)
         return [order.sample(count) for count in slice_ends(len(self._labels))]
 
-    def _race(self, policy: Policy) -> None:
+    def _race(self, policies: Sequence[Policy]) -> None:
         for rows in self._slices:
-            if policy.key() in self._complete or self._is_beaten(policy):
-                return
-            self._extend(policy, rows)
+            racing = [p for p in policies if p.key() not in self._complete]
+            self._extend([p for p in racing if not self._is_beaten(p)], rows)
 
     def _is_beaten(self, policy: Policy) -> bool:
         """Whether `keep` others are surely better."""
@@ -127,13 +136,20 @@ class RacingEvaluator:
         least = sample.mean(seen.kl) - SURE * sample.error(seen.kl)
         return sum(score.kl < least for score in self._complete.values()) >= self._keep
 
-    def _extend(self, policy: Policy, rows: Rows) -> None:
-        """Run a policy on those rows that it has not seen."""
-        key = policy.key()
+    def _extend(self, policies: Sequence[Policy], rows: Rows) -> None:
+        """Run policies on those rows that they have not seen."""
+        tasks: dict[str, Task] = {}
+        for policy in policies:
+            key = policy.key()
+            known = len(self._seen.get(key, NOTHING))
+            if key not in self._complete and known < len(rows):
+                tasks[key] = policy, rows[known:]
+        for key, new in zip(tasks, self._see(list(tasks.values())), strict=True):
+            self._add(key, new, rows)
+
+    def _add(self, key: str, new: Seen, rows: Rows) -> None:
+        """What a policy did to the last of the rows, beside what is known of the others."""
         before = self._seen.get(key, NOTHING)
-        if key in self._complete or len(before) >= len(rows):
-            return
-        new = self._see(policy, rows[len(before) :])
         self.evaluated += len(new)
         seen = Seen(np.append(before.kl, new.kl), np.append(before.chosen, new.chosen))
         self._seen[key] = seen

@@ -36,7 +36,8 @@ class SearchRequest:
     """A search as the user asked for it; None stands for the default.
 
     A `table` says the latency, which is then not measured; without `energy` the packaged table
-    counts. A `sweep` is searched within each of its bounds, beside the budget.
+    counts. A `sweep` is searched within each of its bounds, beside the budget. So many episodes as
+    `parallel` says are proposed before anything is learned from them.
     """
 
     model: str
@@ -60,6 +61,7 @@ class SearchRequest:
     agent: AgentName = "ddpg"
     start: StartName | None = None
     sweep: Bounds | None = None
+    parallel: int = 8
 
     @property
     def begins_with(self) -> StartName:

@@ -11,6 +11,7 @@ from typing import Any
 
 from haq.board import AnyBoard, Device
 from haq.data import Splits, load_splits
+from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import (
     Subject,
     check_images,
@@ -37,11 +38,12 @@ def run_search(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    start: StartWorkers = LocalWorkers,
     store_url: str | None = None,
 ) -> dict[str, Any]:
     """Load what the request names, then search; see `search_subject`. Raises InputError."""
     subject, splits = load_subject(request)
-    return search_subject(request, subject, splits, folder, board, progress, store_url)
+    return search_subject(request, subject, splits, folder, board, progress, start, store_url)
 
 
 def search_subject(
@@ -51,17 +53,19 @@ def search_subject(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    start: StartWorkers = LocalWorkers,
     store_url: str | None = None,
 ) -> dict[str, Any]:
     """Search, export, check, and return the summary; nothing is written before the input is good.
 
-    What is scored and measured is kept in the store of this address, by default a file in the
-    folder. Raises InputError for a folder of another run or one in use, StorageError where it
-    cannot be written, BudgetError for a bound that cannot be met, BoardError where the board fails.
+    `start` says who evaluates; the result does not depend on it. What is scored and measured is
+    kept in the store of this address, by default a file in the folder.
+    Raises InputError for a folder of another run or one in use, StorageError where it cannot be
+    written, BudgetError for a bound that cannot be met, BoardError where the board fails.
     """
     started = time.monotonic()
     with open_run(request, subject, splits, folder, board, store_url) as opened:
-        search = Stages(request, folder, board, progress, subject, splits, opened.store)
+        search = Stages(request, folder, board, progress, subject, splits, opened.store, start)
         with discarding(opened):
             target = search.find_target()
         outcomes = search.run(target, folder)

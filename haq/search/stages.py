@@ -18,6 +18,7 @@ from haq.cost import codebook_cost
 from haq.cost.table import make_latency_cost
 from haq.data import Splits
 from haq.evaluators import runs_here
+from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
 from haq.search._base import Trial
@@ -33,7 +34,7 @@ from haq.search.harm import (
     probe_images,
     typical_kl,
 )
-from haq.search.loop import Outcome, run_episodes
+from haq.search.loop import Outcome, Wait, run_episodes
 from haq.search.memory import RememberedMeter
 from haq.search.problem import make_problem
 from haq.search.rated import Rated
@@ -47,8 +48,8 @@ from haq.search.target import (
     MeasuredLatency,
     Target,
     correct,
+    learn,
     load_or_measure_profile,
-    observe,
 )
 from haq.search.targets import Targets
 from haq.shared_export import check_shared, export_shared
@@ -59,8 +60,6 @@ from quant.graph import Graph
 from quant.policy import ENGINE_BITS, Policy, uniform
 from quant.recipe.table import TableQuantizer
 
-BATCH = 8
-"""Episodes whose policies the board measures together."""
 FINAL = {"rel_ci": 0.01, "min_rounds": 40, "max_rounds": 400}
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "search": {"rel_ci": 0.02, "min_rounds": 20, "max_rounds": 40},
@@ -83,8 +82,12 @@ class Stages:
         subject: Subject,
         splits: Splits,
         store: Store,
+        start: StartWorkers = LocalWorkers,
     ) -> None:
-        """`store` has the run of `folder`, and keeps what is scored and measured."""
+        """`store` has the run of `folder`, and keeps what is scored and measured.
+
+        `start` says who evaluates; the result does not depend on it.
+        """
         self.request, self.folder, self.board, self.progress = request, folder, board, progress
         self.subject, self.splits = subject, splits
         self.capabilities = board.capabilities()
@@ -92,7 +95,8 @@ class Stages:
         self._store, self._measurements = store, store.measurements(folder.run_id)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
         self.meter = RememberedMeter(board, self._measurements, limits)
-        self.evaluation = Evaluation(request, subject, splits, self.capabilities, store, progress)
+        given = request, subject, splits, self.capabilities, store, progress
+        self.evaluation = Evaluation(*given, start)
         self.targets = Targets(request, self.graph, self.choices, self._measure_latency)
 
     @property
@@ -260,7 +264,7 @@ class Stages:
             target.model.cost,
             lambda policies: self._measure(target, policies),
             episodes,
-            BATCH,
+            self.request.parallel,
             make_start(self.request.begins_with, problem),
             agent,
         )
@@ -271,8 +275,15 @@ class Stages:
         (score,) = self.evaluation.race.complete([policy])
         yield [Outcome(0, "least", policy, score, target.model.cost(policy), nan, None)]
 
-    def _measure(self, target: Target, policies: list[Policy]) -> Sequence[Latency | None]:
-        if target.latency is None:
-            return [None] * len(policies)
-        known = observe(target.latency, self.meter, policies)
-        return [known[policy.key()] for policy in policies]
+    def _measure(self, target: Target, policies: list[Policy]) -> Wait:
+        model = target.latency
+        if model is None:
+            return lambda: [None] * len(policies)
+        wait = self.meter.begin(policies, "search")
+
+        def finish() -> list[Latency]:
+            latencies = wait()
+            learn(model, policies, latencies)
+            return latencies
+
+        return finish

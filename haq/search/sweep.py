@@ -15,6 +15,7 @@ from haq.board import AnyBoard, Device
 from haq.cost import parse_budget
 from haq.cost.budget import Kind
 from haq.data import Splits
+from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import Subject
 from haq.progress import Progress
 from haq.search.bounds import spread
@@ -60,6 +61,7 @@ def sweep_subject(
     folder: RunFolder,
     board: AnyBoard,
     progress: Progress,
+    start: StartWorkers = LocalWorkers,
     store_url: str | None = None,
 ) -> dict[str, Any]:
     """Search within every bound of `request.sweep` and return the summary.
@@ -69,7 +71,7 @@ def sweep_subject(
     """
     started = time.monotonic()
     with open_run(request, subject, splits, folder, board, store_url) as opened:
-        search = Stages(request, folder, board, progress, subject, splits, opened.store)
+        search = Stages(request, folder, board, progress, subject, splits, opened.store, start)
         with discarding(opened):
             plans = plan(search, folder)
         for one in plans:

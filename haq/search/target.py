@@ -200,9 +200,14 @@ def find_least(model: LatencyCost, meter: Meter) -> Policy:
 def observe(model: LatencyCost, meter: Meter, policies: Sequence[Policy]) -> dict[str, Latency]:
     """Measure policies in one batch and correct the model by them; latencies by key."""
     latencies = meter.measure(list(policies), "search")
+    learn(model, policies, latencies)
+    return {p.key(): latency for p, latency in zip(policies, latencies, strict=True)}
+
+
+def learn(model: LatencyCost, policies: Sequence[Policy], latencies: Sequence[Latency]) -> None:
+    """Correct a model by what was measured."""
     for policy, latency in zip(policies, latencies, strict=True):
         model.observe(policy, latency.ratio, deviation(latency))
-    return {p.key(): latency for p, latency in zip(policies, latencies, strict=True)}
 
 
 def deviation(latency: Latency) -> float:

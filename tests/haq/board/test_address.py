@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from haq.board.address import Pinned, check_address, check_url, resolve
+from haq.board import Board, Fleet
+from haq.board.address import Pinned, check_address, check_url, leads_here, resolve
 from haq.board.connection import Connection
+from haq.search.pause import PatientBoard
 from quant.errors import BoardLostError, InputError
 from tests.haq.board.wire import answering, serving
 
@@ -170,3 +172,24 @@ def test_addresses_that_need_an_interface_are_left_out() -> None:
 def test_a_name_that_nobody_has(host: str) -> None:
     with pytest.raises(InputError, match=f"'{host}' is not the name of any machine"):
         resolve(f"http://{host}:8100")
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "here"),
+    [
+        ("http://127.0.0.1:8100", None, True),
+        ("http://127.9.9.9", None, True),
+        ("http://[::1]:8100", None, True),
+        ("http://localhost", None, True),
+        ("http://board:8100", "127.0.0.1", True),
+        ("http://board:8100", None, False),
+        ("http://192.168.0.2", None, False),
+        ("http://localhost:8100", "192.168.0.2", False),
+    ],
+)
+def test_a_loopback_leads_to_this_machine(url: str, address: str | None, here: bool) -> None:
+    assert leads_here(url, address) == here
+    assert Board(url, address=address).is_here == here
+    boards = [Board("http://192.168.0.3"), Board(url, address=address)]
+    assert Fleet(boards).is_here == here
+    assert PatientBoard(boards[1], 0, lambda _: None).is_here == here

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from haq.board import Board
 from haq.cli._progress import Bars, make_bars
+from haq.parallel import LocalWorkers, Task
 from haq.store.database import Database
 from haq.store.lock import sole_use
+from quant.errors import WorkerError
+from quant.evaluate import Seen
 from quant.policy import Policy
 from tests.device_agent.conftest import KEY
 from tests.haq.cli.program import haq
@@ -196,6 +200,44 @@ def test_a_run_is_resumed_with_its_own_settings_and_once_finished_says_so(stoppe
     assert again.err.splitlines()[0] == "runs/x is finished: nothing is left to do"
     assert "report: runs/x/report.html" in again.err
     assert {path.name: path.read_bytes() for path in stopped.iterdir()} == before
+
+
+@pytest.mark.parametrize("how", [("--workers", "2"), ("--ray", "local", "--workers", "1")])
+def test_a_run_goes_on_with_workers_elsewhere_and_comes_to_the_same_end(
+    how: tuple[str, ...], small: tuple[str, ...], stopped: Path, simulated: list[SimulatedBoard]
+) -> None:
+    if "--ray" in how:
+        pytest.importorskip("ray", reason="Ray is not installed")
+    simulated.append(SimulatedBoard())
+    alone = haq("search", *small, *SHORT, "--seed", "3", "--out", "runs/alone", "--json")
+    done = haq("search", "--resume", stopped, *how, "--json")
+    assert (done.code, len(done.out.splitlines())) == (0, 1), done.err
+    assert done.result["best"] == alone.result["best"]
+    for name in ("trials.jsonl", "measurements.jsonl", "policy.json", "run.json"):
+        assert (stopped / name).read_bytes() == Path("runs/alone", name).read_bytes()
+    assert "Traceback" not in done.err
+
+
+def test_without_ray_or_a_cluster_the_line_says_what_to_do(
+    small: tuple[str, ...], cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = haq("search", *small, *SHORT, "--ray", "auto")
+    assert (done.code, done.error) == (2, "--ray needs Ray: pip install 'haq[ray]'")
+    assert list(cwd.iterdir()) == []
+
+
+def test_lost_workers_say_how_to_go_on(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(self: LocalWorkers, tasks: Sequence[Task]) -> Iterator[Seen]:
+        raise WorkerError("nobody is there")
+        yield
+
+    monkeypatch.setattr(LocalWorkers, "see", lose)
+    done = haq("search", "--resume", stopped)
+    assert done.code == 2
+    assert done.err.splitlines()[-1] == (
+        "haq: nobody is there; nothing is lost, to go on: haq search --resume runs/x"
+    )
 
 
 def test_settings_are_not_given_twice(stopped: Path) -> None:

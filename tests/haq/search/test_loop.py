@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from haq.board import Latency
 from haq.search._base import Trial
-from haq.search.loop import Outcome, Start, run_episodes
+from haq.search.loop import Outcome, Start, Wait, run_episodes
 from haq.search.reward import make_reward
 from haq.search.state import State
+from quant.evaluate import Score
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, latency, tied
 
@@ -48,15 +49,22 @@ def policy_number(index: int) -> Policy:
 def run(
     searcher: CountingSearcher, episodes: int, batch: int, start: Start | None
 ) -> list[Outcome]:
-    measured: list[int] = []
-
-    def measure(policies: list[Policy]) -> list[Latency | None]:
-        measured.append(len(policies))
+    def measure(policies: list[Policy]) -> Wait:
         searcher.events.append(f"measure {len(policies)}")
-        return [latency(0.9) for _ in policies]
+
+        def wait() -> list[Latency]:
+            searcher.events.append("wait")
+            return [latency(0.9) for _ in policies]
+
+        return wait
+
+    class NotedEvaluator(HarmEvaluator):
+        def score(self, policies: Sequence[Policy]) -> list[Score]:
+            searcher.events.append(f"score {len(policies)}")
+            return super().score(policies)
 
     reward = make_reward("kl", 0.9, 0.01)
-    evaluator = HarmEvaluator(HARM)
+    evaluator = NotedEvaluator(HARM)
     found = run_episodes(searcher, evaluator, reward, cost, measure, episodes, batch, start, "ddpg")
     return list(found)
 
@@ -75,12 +83,13 @@ def test_the_start_comes_first_and_counts_as_an_episode() -> None:
 
 
 def test_batches_are_asked_measured_and_told_whole() -> None:
+    """They are scored after the board has begun, and before it is waited for."""
     searcher = CountingSearcher()
     run(searcher, episodes=10, batch=4, start=START)
     assert searcher.events == [
-        *("measure 1", "tell 1"),
-        *("ask 4", "measure 4", "tell 4") * 2,
-        *("ask 1", "measure 1", "tell 1"),
+        *("measure 1", "score 1", "wait", "tell 1"),
+        *("ask 4", "measure 4", "score 4", "wait", "tell 4") * 2,
+        *("ask 1", "measure 1", "score 1", "wait", "tell 1"),
     ]
 
 

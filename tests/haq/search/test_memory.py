@@ -1,18 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from haq.search.image_order import Rows
+from haq.parallel import Task
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
 from quant.errors import BoardError
-from quant.evaluate import Seen
+from quant.evaluate import Score, Seen
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, tied
 from tests.haq.simulated_board import SimulatedBoard
@@ -103,13 +105,16 @@ def test_what_an_interrupted_score_had_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
 
     class Interrupted(HarmEvaluator):
-        def score(self, policies: Sequence[Policy]) -> list[Any]:
-            if policies[0] == SOME[2]:
-                raise KeyboardInterrupt
-            return super().score(policies)
+        def each(self, policies: Sequence[Policy]) -> Iterator[Score]:
+            for policy in policies:
+                if policy == SOME[2]:
+                    raise KeyboardInterrupt
+                yield self.one(policy)
 
+    interrupted = Interrupted(HARM)
+    scorer = SimpleNamespace(float_top1=0.9, score=interrupted.each)
     with pytest.raises(KeyboardInterrupt):
-        RememberedEvaluator(Interrupted(HARM), entries_at(path), Steps()).score(SOME)
+        RememberedEvaluator(scorer, entries_at(path), Steps()).score(SOME)
     evaluator, inner = evaluator_on(path)
     evaluator.score(SOME)
     assert inner.asked == SOME[2:]
@@ -121,10 +126,11 @@ class Lookout:
 
     asked: list[tuple[str, list[int]]] = field(default_factory=list)
 
-    def __call__(self, policy: Policy, rows: Rows) -> Seen:
-        self.asked.append((policy.key(), rows.tolist()))
-        seed = int(policy.key()[:8], 16)
-        return Seen(np.random.default_rng(seed).exponential(size=100)[rows] / 3, rows % 7)
+    def __call__(self, tasks: Sequence[Task]) -> Iterator[Seen]:
+        for policy, rows in tasks:
+            self.asked.append((policy.key(), rows.tolist()))
+            seed = int(policy.key()[:8], 16)
+            yield Seen(np.random.default_rng(seed).exponential(size=100)[rows] / 3, rows % 7)
 
 
 def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None:
@@ -132,21 +138,37 @@ def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None
     slices = [order[:10], order[10:11], order[11:], np.arange(100)]
     first, again = Lookout(), Lookout()
     see = RememberedImages(first, entries_at(path))
-    found = [see(policy, rows) for policy in SOME for rows in slices]
-    assert len(first.asked) == len(found) == 12
+    tasks = list(product(SOME, slices))
+    found = list(see([*tasks, tasks[0]]))
+    assert [first.asked, len(found)] == [[(p.key(), rows.tolist()) for p, rows in tasks], 13]
     for known in (see, RememberedImages(again, entries_at(path))):
-        for seen, (policy, rows) in zip(found, product(SOME, slices), strict=True):
-            assert np.array_equal(known(policy, rows).kl, seen.kl)
-            assert np.array_equal(known(policy, rows).chosen, seen.chosen)
+        for seen, one in zip(found, known([*tasks, tasks[0]]), strict=True):
+            assert np.array_equal(one.kl, seen.kl)
+            assert np.array_equal(one.chosen, seen.chosen)
     assert (len(first.asked), again.asked) == (12, [])
+
+
+def test_what_an_interrupted_slice_had_before_it_is_kept(tmp_path: Path) -> None:
+    path, rows, lookout = tmp_path / "store.sqlite", np.arange(3), Lookout()
+
+    def interrupted(tasks: Sequence[Task]) -> Iterator[Seen]:
+        yield from Lookout()(tasks[:2])
+        raise KeyboardInterrupt
+
+    tasks = [(policy, rows) for policy in SOME]
+    with pytest.raises(KeyboardInterrupt):
+        RememberedImages(interrupted, entries_at(path))(tasks)
+    assert len(list(RememberedImages(lookout, entries_at(path))(tasks))) == 3
+    assert [key for key, _ in lookout.asked] == [SOME[2].key()]
 
 
 def test_other_rows_and_other_images_are_other_questions(tmp_path: Path) -> None:
     path, lookout = tmp_path / "store.sqlite", Lookout()
     see = RememberedImages(lookout, entries_at(path))
     for rows in ([1, 2, 3], [3, 2, 1], [1, 2]):
-        assert len(see(SOME[0], np.array(rows))) == len(rows)
-    RememberedImages(lookout, entries_at(path, "test"))(SOME[0], np.array([1, 2]))
+        (seen,) = see([(SOME[0], np.array(rows))])
+        assert len(seen) == len(rows)
+    RememberedImages(lookout, entries_at(path, "test"))([(SOME[0], np.array([1, 2]))])
     assert [rows for _, rows in lookout.asked] == [[1, 2, 3], [3, 2, 1], [1, 2], [1, 2]]
 
 
@@ -185,3 +207,48 @@ def test_a_lost_board_leaves_no_half_batch(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="was lost"):
         meter.measure(SOME, "search")
     assert known_keys(path) == [("latency/search", SOME[0].key())]
+
+
+class Gated(LimitedBoard):
+    """Measures when the gate is open; says when it has begun."""
+
+    def __init__(self, is_here: bool) -> None:
+        super().__init__()
+        self.is_here = is_here
+        self.begun, self.gate = Event(), Event()
+
+    def measure(self, policies: Sequence[Policy], **limits: Any) -> list[Any]:
+        self.begun.set()
+        assert self.gate.wait(10)
+        return super().measure(policies, **limits)
+
+
+def test_a_board_elsewhere_measures_meanwhile_and_is_remembered_when_waited_for(
+    tmp_path: Path,
+) -> None:
+    board, path = Gated(is_here=False), tmp_path / "store.sqlite"
+    wait = RememberedMeter(board, entries_at(path), LIMITS).begin(SOME, "search")
+    assert board.begun.wait(10)
+    assert known_keys(path) == []
+    board.gate.set()
+    assert wait() == [board.latency(policy) for policy in SOME]
+    assert len(known_keys(path)) == len(SOME)
+
+
+def test_a_board_on_this_machine_is_left_alone_until_it_is_waited_for(tmp_path: Path) -> None:
+    board = Gated(is_here=True)
+    board.gate.set()
+    wait = RememberedMeter(board, entries_at(tmp_path / "store.sqlite"), LIMITS).begin(
+        SOME, "search"
+    )
+    assert not board.begun.wait(0.1)
+    assert wait() == [board.latency(policy) for policy in SOME]
+
+
+def test_errors_of_a_board_elsewhere_come_when_it_is_waited_for(tmp_path: Path) -> None:
+    path, board = tmp_path / "store.sqlite", SimulatedBoard(lost_at=1)
+    board.names = ("l0", "l1", "l2")
+    wait = RememberedMeter(board, entries_at(path), LIMITS).begin(SOME, "search")
+    with pytest.raises(BoardError, match="was lost"):
+        wait()
+    assert known_keys(path) == []

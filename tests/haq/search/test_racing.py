@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haq.parallel import Task
 from haq.search._base import Trial
 from haq.search.final import completed
 from haq.search.image_order import Rows
@@ -43,15 +44,18 @@ class NoisyNet:
         self.float_logits = (sharpness * rng.normal(0, 2, (images, CLASSES))).astype(np.float32)
         self.labels = (self.float_logits + rng.normal(0, 2, self.float_logits.shape)).argmax(1)
         self.runs: dict[str, list[list[int]]] = defaultdict(list)
+        self.calls: list[int] = []
 
     @property
     def asked(self) -> dict[str, list[int]]:
         """Rows that each policy has run on, in order."""
         return {key: [row for rows in runs for row in rows] for key, runs in self.runs.items()}
 
-    def __call__(self, policy: Policy, rows: Rows) -> Seen:
-        self.runs[policy.key()].append(rows.tolist())
-        return see(self.all_logits(policy)[rows], self.float_logits[rows])
+    def __call__(self, tasks: Sequence[Task]) -> Iterator[Seen]:
+        self.calls.append(len(tasks))
+        for policy, rows in tasks:
+            self.runs[policy.key()].append(rows.tolist())
+            yield see(self.all_logits(policy)[rows], self.float_logits[rows])
 
     def all_logits(self, policy: Policy) -> Floats:
         size = sum(2.0**-bits.weight for bits in policy.layers.values())
@@ -126,6 +130,27 @@ def test_all_run_on_the_same_images_first() -> None:
     assert all(order == orders[-1][: len(order)] for order in orders)
     assert orders[-1] != sorted(orders[-1])
     assert {len(order) for order in orders} <= {round(share * IMAGES) for share in SHARES}
+
+
+def test_what_can_run_at_the_same_time_is_asked_for_at_once() -> None:
+    net, batch = NoisyNet(), OTHERS[:12]
+    evaluator = racing(net, keep=2)
+    net.calls.clear()
+    evaluator.score(batch)
+    first, *rounds = [tasks for tasks in net.calls if tasks]
+    assert first == len(batch)
+    assert rounds[0] == 2
+    assert 2 < max(rounds) <= len(batch) - 2
+    assert len(rounds) <= 2 * (len(SHARES) - 1)
+
+
+def test_to_ask_at_once_costs_little_more_than_one_after_another() -> None:
+    at_once, one_by_one = (racing(NoisyNet(), keep=2) for _ in range(2))
+    for start in range(0, len(OTHERS), 8):
+        at_once.score(OTHERS[start : start + 8])
+    for policy in OTHERS:
+        one_by_one.score([policy])
+    assert at_once.evaluated <= 1.1 * one_by_one.evaluated
 
 
 def test_equal_questions_have_equal_answers() -> None:
@@ -233,7 +258,7 @@ def search(net: SeeImages, float_logits: Floats, labels: Rows, path: Path) -> li
     evaluator = RacingEvaluator(see, float_logits, labels, keep=3)
     reward = make_reward("kl", evaluator.float_top1, 1.0)
     outcomes = run_episodes(
-        *(Shuffled(), evaluator, reward, lambda _: 0.5, lambda some: [None] * len(some)),
+        *(Shuffled(), evaluator, reward, lambda _: 0.5, lambda some: lambda: [None] * len(some)),
         *(40, 8, None, "ddpg"),
     )
     return completed(list(outcomes), evaluator.complete)
@@ -245,10 +270,11 @@ def test_a_search_stopped_anywhere_ends_as_if_it_had_not(stop_at: int) -> None:
     """Within a slice or a batch or between them."""
     whole, stopped, again = NoisyNet(200), NoisyNet(200), NoisyNet(200)
 
-    def interrupted(policy: Policy, rows: Rows) -> Seen:
-        if sum(len(runs) for runs in stopped.runs.values()) == stop_at:
-            raise KeyboardInterrupt
-        return stopped(policy, rows)
+    def interrupted(tasks: Sequence[Task]) -> Iterator[Seen]:
+        for task in tasks:
+            if sum(len(runs) for runs in stopped.runs.values()) == stop_at:
+                raise KeyboardInterrupt
+            yield from stopped([task])
 
     with TemporaryDirectory() as folder:
         one, other = Path(folder) / "one", Path(folder) / "other"

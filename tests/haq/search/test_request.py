@@ -87,6 +87,7 @@ requests = st.builds(
     budget=st.none() | st.lists(budgets, min_size=1, max_size=3).map(tuple),
     bits=st.sets(st.sampled_from(sorted(ALLOWED_BITS)), min_size=2).map(sorted).map(tuple),
     episodes=st.integers(1),
+    parallel=st.integers(1),
     seed=st.integers(0),
     reward=st.none() | st.sampled_from(get_args(RewardKind)),
     threads=st.integers(1, 64),
@@ -191,11 +192,12 @@ def test_settings_are_json_that_tells_requests_apart() -> None:
         replace(REQUEST, budget=(Budget("size", 0.5, False),)),
         replace(REQUEST, bits=(8, 32)),
         replace(REQUEST, episodes=119),
+        replace(REQUEST, parallel=9),
         replace(REQUEST, seed=1),
         replace(REQUEST, reward="top1"),
     ]
     texts = {json.dumps(request.to_json(), sort_keys=True) for request in (REQUEST, *others)}
-    assert len(texts) == 15
+    assert len(texts) == 1 + len(others)
 
 
 def test_shared_weights_may_have_1_bit_and_no_16() -> None:

@@ -1,0 +1,45 @@
+"""Who evaluates policies for a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from haq.parallel import Make, StartWorkers, Workers
+
+
+@dataclass(frozen=True)
+class Crew:
+    """This process, `count` processes of this machine, or `count` actors of a Ray cluster.
+
+    None stands for one here, and for every core of a cluster.
+    """
+
+    count: int | None = None
+    ray: str | None = None
+
+
+@contextmanager
+def open_workers(crew: Crew, tell: Callable[[str], None]) -> Iterator[StartWorkers]:
+    """What starts workers; they end with the context. Raises InputError without a cluster."""
+    from haq.parallel.cluster import connected
+
+    with ExitStack() as stack:
+        if crew.ray is not None:
+            stack.enter_context(connected(crew.ray))
+        yield lambda make: stack.enter_context(closing(make_workers(crew, make, tell)))
+
+
+def make_workers(crew: Crew, make: Make, tell: Callable[[str], None]) -> Workers:
+    """Workers that hold what `make` makes; `tell` hears of those that are lost."""
+    from haq.parallel import LocalWorkers
+    from haq.parallel.pool import PoolWorkers
+
+    if crew.ray is not None:
+        from haq.parallel.ray_workers import RayWorkers
+
+        return RayWorkers(make, crew.count, tell)
+    return LocalWorkers(make) if crew.count in (None, 1) else PoolWorkers(make, crew.count, tell)
