@@ -93,7 +93,8 @@ class DdpgSearcher:
 
     def ask(self, n: int) -> list[Policy]:
         """The next n policies, within the budget. Raises BudgetError if it cannot be met."""
-        return [self._episode() for _ in range(n)]
+        with one_thread():
+            return [self._episode() for _ in range(n)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Store each trial as an episode; after the warm-up, learn once a transition.
@@ -235,7 +236,7 @@ def shared_arguments(
         },
         "policy_kwargs": {
             "net_arch": list(constants.hidden),
-            "optimizer_kwargs": {"betas": constants.betas},
+            "optimizer_kwargs": {"betas": constants.betas, "fused": True},
         },
         "device": "cpu",
     }
