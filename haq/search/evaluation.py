@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -25,6 +25,7 @@ from haq.sharing import TunedEvaluator, kmeans_quantizer
 from haq.store import Store
 from haq.store.entries import Entries
 from haq.ways import How
+from quant.evaluate import Score
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Policy
@@ -89,6 +90,13 @@ class Evaluation:
             else None
         )
         return Rater(own, in_torch, tuned, partial(runs_here, capabilities=self._capabilities))
+
+    def as_exported(self, policies: Sequence[Policy]) -> list[Score]:
+        """Scores on the validation images, quantized as a whole like what is exported."""
+        quick, whole = (self.quantizer(self.arithmetic, final) for final in (False, True))
+        if quick is whole:
+            return self.race.complete(policies)
+        return self._final(self._splits.validation, self.arithmetic).score(policies)
 
     def prober(self, images: int, progress: Progress) -> RememberedEvaluator:
         """Scores on the first validation images, so many at most."""

@@ -29,9 +29,18 @@ class Winner:
     latency: Latency | None
 
 
-def choose_simulated(outcomes: Iterable[Outcome], target: Target, complete: Complete) -> Winner:
-    """The least KL among outcomes whose exact cost keeps the bound."""
-    return Winner(next(finalists(outcomes, target, complete))[0], None)
+def choose_simulated(
+    outcomes: Iterable[Outcome], target: Target, complete: Complete, as_exported: Complete
+) -> Winner:
+    """The least KL among outcomes whose exact cost keeps the bound.
+
+    Episodes are scored by a quantizer that is quick; the first few compete by the one that makes
+    what is exported (`as_exported`), which may order them otherwise.
+    """
+    first = next(finalists(outcomes, target, complete))
+    scores = as_exported([outcome.policy for outcome in first])
+    best, _ = min(zip(first, scores, strict=True), key=lambda pair: pair[1].kl)
+    return Winner(best, None)
 
 
 def choose_measured(

@@ -25,7 +25,7 @@ from haq.search._base import Trial
 from haq.search.checkpointed import CheckpointedSearcher
 from haq.search.equal_size import uniforms_near
 from haq.search.evaluation import Evaluation
-from haq.search.final import Winner, choose_measured, choose_simulated
+from haq.search.final import FINALISTS, Winner, choose_measured, choose_simulated
 from haq.search.harm import (
     TABLE_PROBE_IMAGES,
     count_probes,
@@ -150,7 +150,7 @@ class Stages:
         self, target: Target, outcomes: Sequence[Outcome]
     ) -> tuple[Winner, dict[str, Latency]]:
         """The winner, and the latency of the uniform policies by name."""
-        self.progress.start("final measurement", 1)
+        self.progress.start("final ranking", FINALISTS)
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
@@ -159,9 +159,9 @@ class Stages:
                 outcomes, target, self.evaluation.race.complete, self.meter, beside, spare
             )
         else:
-            winner = choose_simulated(outcomes, target, self.evaluation.race.complete)
+            given = self.evaluation.race.complete, self.evaluation.as_exported
+            winner = choose_simulated(outcomes, target, *given)
         latencies = self.meter.measure(beside, "final")
-        self.progress.advance()
         return winner, dict(zip(uniforms, latencies, strict=True))
 
     def rate(

@@ -119,9 +119,16 @@ def test_simulated_outcomes_are_chosen_by_their_exact_cost() -> None:
         outcome(NAMED["b"], kl=0.3, cost=100.0),
         outcome(NAMED["c"], kl=0.2, cost=900.0),
     ]
-    winner = choose_simulated(outcomes, SIZE, as_known(outcomes))
+    winner = choose_simulated(outcomes, SIZE, as_known(outcomes), as_known(outcomes))
     assert winner.outcome == outcomes[2]
     assert winner.latency is None
+
+
+def test_the_first_few_compete_as_they_would_be_exported() -> None:
+    outcomes = [outcome(NAMED[name], kl, cost=1.0) for kl, name in enumerate("abcd", 1)]
+    exported = [replace(o, score=replace(o.score, kl=9 - o.score.kl)) for o in outcomes]
+    winner = choose_simulated(outcomes, SIZE, as_known(outcomes), as_known(exported))
+    assert winner.outcome == outcomes[-1]
 
 
 def test_what_was_never_measured_counts_as_predicted() -> None:
@@ -140,7 +147,8 @@ def test_no_lucky_estimate_wins() -> None:
     true = replace(lucky, score=replace(lucky.score, kl=0.3, images=10))
     complete = as_known([true, other])
     outcomes = [lucky, other]
-    assert choose_simulated(outcomes, replace(LATENCY, kind="size"), complete).outcome == other
+    size = replace(LATENCY, kind="size")
+    assert choose_simulated(outcomes, size, complete, complete).outcome == other
     measured = choose_measured(outcomes, LATENCY, complete, meter_of({"a": 0.8, "b": 0.8}), BESIDE)
     assert measured.outcome == other
     assert completed(outcomes, complete) == [other, true]

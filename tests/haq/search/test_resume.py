@@ -68,6 +68,7 @@ def small_search(tmp_path_factory: pytest.TempPathFactory) -> Search:
         budget=(parse_budget("latency=0.9x"),),
         bits=(8, 32),
         episodes=3,
+        agent="random",  # Others take long to learn again; they have their own tests.
     )
     return Search(request, *load_subject(request))
 
