@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from haq.store.checkpoints import Checkpoints
 from haq.store.database import Database
@@ -28,8 +28,10 @@ class Store:
 
     def begin(self, run_id: str, settings: Mapping[str, Any]) -> None:
         """Note a run, unless it is known. Raises StorageError."""
-        row = {"id": run_id, "settings": settings}
-        self._database.write((self._database.insertion(RUNS), [row]))
+        known = select(RUNS.columns.id).where(RUNS.columns.id == run_id)
+        if not self._database.read(known):
+            row = {"id": run_id, "settings": settings}
+            self._database.write((RUNS.insert(), [row]))
 
     def forget(self, run_id: str) -> None:
         """Remove a run with all that is its own. Raises StorageError."""
