@@ -133,5 +133,7 @@ def test_a_lost_machine_is_a_lost_board_which_a_search_waits_for(
             time.sleep(0.1)
         nodes.enter_context(added(with_boards, resources=far))
         assert len(answer.result()) == 2
-    assert told[0].startswith("paused: the machine that reaches board:far was lost; asking again")
+    # It is lost before or after the question has reached it.
+    assert told[0].startswith("paused: ")
+    assert "board:far" in told[0]
     assert told[-1] == "the board answers again: going on"

@@ -23,7 +23,7 @@ from tests.haq.search.test_request import REQUEST
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
-SAME = ("trials.jsonl", "measurements.jsonl", "policy.json", "mbv2.ncnn.bin", "mbv2.onnx")
+SAME = ("trials.jsonl", "policy.json", "mbv2.ncnn.bin", "mbv2.onnx")
 
 
 @dataclass(frozen=True)
