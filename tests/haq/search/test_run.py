@@ -283,7 +283,7 @@ class Raced:
     def episodes(self) -> list[int]:
         """Numbers, from 1, of the runs on some of the images; those of the probes come before."""
         rows = found(self.path / "store.sqlite")["evaluations"]
-        probes = sum(content == rows[0][0] for content, *_ in rows)
+        probes = sum(row[:2] == (rows[0][0], "score") for row in rows)
         return [i for i, text in enumerate(self.asked, 1) if not text.endswith("[]")][probes:]
 
 
