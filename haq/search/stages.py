@@ -21,7 +21,7 @@ from haq.evaluators import runs_here
 from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
-from haq.search._base import Trial
+from haq.search._base import Searcher, Trial
 from haq.search.checkpointed import CheckpointedSearcher
 from haq.search.equal_size import uniforms_near
 from haq.search.evaluation import Evaluation
@@ -36,7 +36,7 @@ from haq.search.harm import (
 )
 from haq.search.loop import Outcome, Wait, run_episodes
 from haq.search.memory import RememberedMeter
-from haq.search.problem import make_problem
+from haq.search.problem import Problem, make_problem
 from haq.search.rated import Rated
 from haq.search.request import SearchRequest
 from haq.search.reward import Reward, make_reward
@@ -117,17 +117,18 @@ class Stages:
         earlier: Sequence[Outcome] = (),
     ) -> list[Outcome]:
         """Probe the layers, then run all episodes; the searcher knows `earlier` ones."""
-        typical = typical_kl(
-            self.choices,
-            target.model,
-            target.bound,
-            self.harm,
-            np.random.default_rng(self.request.seed),
-        )
-        reward = make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
+        reward = self._reward(target)
         self.progress.start(title, self.request.episodes)
         trials, outcomes = self._store.trials(folder.run_id), []
-        for outcome in self._episodes(target, reward, earlier, folder.run_id):
+        told = [Trial(o.policy, reward(o.score), {"kl": o.score.kl}) for o in earlier]
+        problem = make_problem(self.graph, self.choices, target, self.harm, self.request.seed)
+        searcher = CheckpointedSearcher(
+            lambda: make_searcher(self.request.agent, problem, self.request.episodes),
+            told,
+            self._store.checkpoints(folder.run_id),
+            [Policy.from_json(record["policy"]) for record in trials.records],
+        )
+        for outcome in self._episodes(target, problem, searcher, reward):
             trials.put(outcome.episode, trial_record(outcome, target.ratios(outcome.policy)))
             outcomes.append(outcome)
         write_lines(folder.trials, trials.records)
@@ -245,28 +246,24 @@ class Stages:
         model = make_latency_cost(self.choices, profile)
         return correct(model, self.meter, self.request.seed)
 
+    def _reward(self, target: Target) -> Reward:
+        rng = np.random.default_rng(self.request.seed)
+        typical = typical_kl(self.choices, target.model, target.bound, self.harm, rng)
+        return make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
+
     def _episodes(
-        self, target: Target, reward: Reward, earlier: Sequence[Outcome], run_id: str
+        self, target: Target, problem: Problem, searcher: Searcher, reward: Reward
     ) -> Iterator[Outcome]:
-        episodes, agent = self.request.episodes, self.request.agent
-        problem = make_problem(self.graph, self.choices, target, self.harm, self.request.seed)
-        told = [Trial(o.policy, reward(o.score), {"kl": o.score.kl}) for o in earlier]
-        recorded = self._store.trials(run_id).records
         return run_episodes(
-            CheckpointedSearcher(
-                lambda: make_searcher(agent, problem, episodes),
-                told,
-                self._store.checkpoints(run_id),
-                [Policy.from_json(record["policy"]) for record in recorded],
-            ),
+            searcher,
             self.evaluation.race,
             reward,
             target.model.cost,
             lambda policies: self._measure(target, policies),
-            episodes,
+            self.request.episodes,
             self.request.parallel,
             make_start(self.request.begins_with, problem),
-            agent,
+            self.request.agent,
         )
 
     def _spare(self, target: Target) -> Iterator[list[Outcome]]:

@@ -18,10 +18,21 @@ from sqlalchemy import (
 METADATA = MetaData()
 
 
-def of_run(primary_key: bool = True) -> Column[str]:
+def of_run() -> Column[str]:
     """The run that a row is of."""
-    return Column(
-        "run_id", String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=primary_key
+    key = ForeignKey("runs.id", ondelete="CASCADE")
+    return Column("run_id", String(32), key, primary_key=True)
+
+
+def entries(name: str, owner: Column[str]) -> Table:
+    """A table of what is known by owner, kind and key."""
+    return Table(
+        name,
+        METADATA,
+        owner,
+        Column("kind", String(40), primary_key=True),
+        Column("key", String(160), primary_key=True),
+        Column("data", JSON, nullable=False),
     )
 
 
@@ -39,23 +50,9 @@ TRIALS = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("data", JSON, nullable=False),
 )
-EVALUATIONS = Table(
-    "evaluations",
-    METADATA,
-    Column("content", String(64), primary_key=True),
-    Column("kind", String(40), primary_key=True),
-    Column("key", String(160), primary_key=True),
-    Column("data", JSON, nullable=False),
-)
+EVALUATIONS = entries("evaluations", Column("content", String(64), primary_key=True))
 """`content` is the digest of all that decides a score but the policy, which is in the key."""
-MEASUREMENTS = Table(
-    "measurements",
-    METADATA,
-    of_run(),
-    Column("kind", String(40), primary_key=True),
-    Column("key", String(160), primary_key=True),
-    Column("data", JSON, nullable=False),
-)
+MEASUREMENTS = entries("measurements", of_run())
 CHECKPOINTS = Table(
     "checkpoints",
     METADATA,

@@ -21,11 +21,6 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @property
-    def name(self) -> str:
-        """Where it is, without a password."""
-        return self._database.name
-
     def begin(self, run_id: str, settings: Mapping[str, Any]) -> None:
         """Note a run, unless it is known. Raises StorageError."""
         known = select(RUNS.columns.id).where(RUNS.columns.id == run_id)

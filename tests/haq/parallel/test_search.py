@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from haq.search.request import SearchRequest
 from haq.search.run import load_subject, search_subject
 from haq.store import RunFolder
 from tests.haq.parallel.conftest import added
-from tests.haq.search.test_request import REQUEST
+from tests.haq.search.runs import small_request
 from tests.haq.simulated_board import SimulatedBoard
-from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
+from tests.haq.store.stores import found as known
 
 SAME = ("trials.jsonl", "policy.json", "mbv2.ncnn.bin", "mbv2.onnx")
 
@@ -48,22 +48,13 @@ class Search:
     def check(self, path: Path) -> None:
         for name in SAME:
             assert (path / name).read_bytes() == (self.whole / name).read_bytes(), name
+        assert known(path / "store.sqlite") == known(self.whole / "store.sqlite")
 
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
-    folder = tmp_path_factory.mktemp("inputs")
-    request = replace(
-        REQUEST,
-        weights=write_small_weights(folder / "weights.safetensors"),
-        input_size=SMALL.input_size,
-        data=str(write_images(folder / "images", cropped("test", 200))),
-        observer="absmax",
-        budget=(parse_budget("size=0.5x"),),
-        bits=(8, 32),
-        episodes=12,
-        parallel=4,
-    )
+    folder, budget = tmp_path_factory.mktemp("inputs"), (parse_budget("size=0.5x"),)
+    request = small_request(folder, 200, budget=budget, episodes=12, parallel=4)
     found = Search(request, *load_subject(request), folder / "whole")
     found.run(found.whole, LocalWorkers)
     return found

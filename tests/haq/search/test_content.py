@@ -12,8 +12,7 @@ from haq.search.content import digests, make_content
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject
 from quant.ncnn.capabilities import Capabilities
-from tests.haq.search.test_request import REQUEST
-from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
+from tests.haq.search.runs import small_request
 
 HERE = Capabilities("x86", "bf16", frozenset({"Convolution", "InnerProduct"}))
 Given = tuple[SearchRequest, Subject, Splits]
@@ -21,14 +20,7 @@ Given = tuple[SearchRequest, Subject, Splits]
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
-    folder = tmp_path_factory.mktemp("inputs")
-    request = replace(
-        REQUEST,
-        weights=write_small_weights(folder / "weights.safetensors"),
-        input_size=SMALL.input_size,
-        data=str(write_images(folder / "images", cropped("test", 20))),
-        observer="absmax",
-    )
+    request = small_request(tmp_path_factory.mktemp("inputs"))
     return request, *load_subject(request)
 
 

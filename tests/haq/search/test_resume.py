@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from haq.cost import parse_budget, read_energy, read_table
+from haq.cost import read_energy, read_table
 from haq.data import Splits
 from haq.prepare import Subject
 from haq.progress import Silent
@@ -24,10 +24,10 @@ from haq.store import RunFolder, durable, write_json
 from haq.store.database import Change, Database
 from quant.errors import InputError, StorageError
 from tests.haq.cost.tables import write_table
+from tests.haq.search.runs import small_request
 from tests.haq.search.test_request import REQUEST
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.store.stores import found
-from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 Ending = Literal["exit", "full"]
 
@@ -58,18 +58,8 @@ class Search:
 
 @pytest.fixture(scope="module")
 def small_search(tmp_path_factory: pytest.TempPathFactory) -> Search:
-    folder = tmp_path_factory.mktemp("inputs")
-    request = replace(
-        REQUEST,
-        weights=write_small_weights(folder / "weights.safetensors"),
-        input_size=SMALL.input_size,
-        data=str(write_images(folder / "images", cropped("test", 20))),
-        observer="absmax",
-        budget=(parse_budget("latency=0.9x"),),
-        bits=(8, 32),
-        episodes=3,
-        agent="random",  # Others take long to learn again; they have their own tests.
-    )
+    # Other agents take long to learn again; they have their own tests.
+    request = small_request(tmp_path_factory.mktemp("inputs"), episodes=3, agent="random")
     return Search(request, *load_subject(request))
 
 

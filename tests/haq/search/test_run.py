@@ -2,34 +2,28 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from haq.cost import parse_budget, read_table
 from haq.data import load_splits
-from haq.evaluators import PolicyEvaluator, make_evaluator
+from haq.evaluators import make_evaluator
 from haq.progress import Silent
-from haq.search._base import Trial
 from haq.search.final import FINALISTS
-from haq.search.racing import PILOTS
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject, run_search
-from haq.search.searchers.ddpg import DdpgSearcher
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
 from quant.errors import BoardError, BudgetError, DataError, InputError
-from quant.evaluate import Score, Seen
 from quant.policy import Policy, uniform
 from tests.haq.cost.tables import write_profile, write_table
+from tests.haq.search.runs import same_run, small_request, stop_evaluation, trials
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.store.stores import found
-from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
+from tests.haq.subjects import SMALL, cropped, write_images
 
 EPISODES = 6
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
@@ -46,21 +40,7 @@ EXPORTS = {
 @pytest.fixture(scope="module")
 def request_(tmp_path_factory: pytest.TempPathFactory) -> SearchRequest:
     """The small network, ten images to search on and eight to test on, bits 8 and 32."""
-    folder = tmp_path_factory.mktemp("inputs")
-    return SearchRequest(
-        model="mbv2",
-        weights=write_small_weights(folder / "weights.safetensors"),
-        input_size=SMALL.input_size,
-        padding="torch",
-        data=str(write_images(folder / "images", cropped("test", 20))),
-        calibration=None,
-        observer="absmax",
-        budget=(parse_budget("latency=0.9x"),),
-        bits=(8, 32),
-        episodes=EPISODES,
-        seed=0,
-        reward="kl",
-    )
+    return small_request(tmp_path_factory.mktemp("inputs"), episodes=EPISODES)
 
 
 def search(request: SearchRequest, path: Path, board: SimulatedBoard | None = None) -> Any:
@@ -79,16 +59,6 @@ def finished(
 
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def trials(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
-
-
-def same_run(one: Path, other: Path) -> bool:
-    """Whether two folders hold the same result."""
-    names = ("policy.json", "trials.jsonl", "mbv2.ncnn.param", "mbv2.ncnn.bin", "mbv2.onnx")
-    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
 def test_the_summary_has_exactly_its_keys(
@@ -232,123 +202,6 @@ def test_an_interrupted_search_goes_on(
     assert same_run(finished[0], tmp_path / "run")
     stopped = asked.pop(stop_at - 1)
     assert asked[stop_at - 1] == stopped
-
-
-def stop_evaluation(monkeypatch: pytest.MonkeyPatch, stop_at: int) -> list[str]:
-    """Interrupt the run of a policy with this number, from 1; what is asked for is noted."""
-    score, see = PolicyEvaluator.score, PolicyEvaluator.see
-    asked: list[str] = []
-
-    def note(policy: Policy, rows: Sequence[int]) -> None:
-        asked.append(f"{policy.key()} {list(rows)}")
-        if len(asked) == stop_at:
-            raise KeyboardInterrupt
-
-    def scoring(self: PolicyEvaluator, policies: Sequence[Policy]) -> list[Score]:
-        for policy in policies:
-            note(policy, [])
-        return score(self, policies)
-
-    def seeing(self: PolicyEvaluator, policy: Policy, rows: NDArray[np.int64]) -> Seen:
-        note(policy, rows.tolist())
-        return see(self, policy, rows)
-
-    monkeypatch.setattr(PolicyEvaluator, "score", scoring)
-    monkeypatch.setattr(PolicyEvaluator, "see", seeing)
-    return asked
-
-
-@pytest.fixture(scope="module")
-def racing_request(
-    request_: SearchRequest, tmp_path_factory: pytest.TempPathFactory
-) -> SearchRequest:
-    """Enough images and episodes that some policies stop early."""
-    folder = tmp_path_factory.mktemp("more")
-    return replace(
-        request_,
-        data=str(write_images(folder / "images", cropped("test", 200))),
-        budget=(parse_budget("size=0.5x"),),
-        episodes=17,
-    )
-
-
-@dataclass(frozen=True)
-class Raced:
-    """A folder of a search with races, and what it ran on images, in order."""
-
-    path: Path
-    asked: list[str]
-
-    @property
-    def episodes(self) -> list[int]:
-        """Numbers, from 1, of the runs on some of the images; those of the probes come before."""
-        rows = found(self.path / "store.sqlite")["evaluations"]
-        probes = sum(row[:2] == (rows[0][0], "score") for row in rows)
-        return [i for i, text in enumerate(self.asked, 1) if not text.endswith("[]")][probes:]
-
-
-@pytest.fixture(scope="module")
-def raced(racing_request: SearchRequest, tmp_path_factory: pytest.TempPathFactory) -> Raced:
-    path = tmp_path_factory.mktemp("runs") / "raced"
-    with pytest.MonkeyPatch.context() as patch:
-        asked = stop_evaluation(patch, stop_at=0)
-        search(racing_request, path)
-    return Raced(path, asked)
-
-
-def same_race(one: Path, other: Path) -> bool:
-    """Whether two folders hold the same result, from the same measurements in the same order."""
-    return same_run(one, other) and found(one / "store.sqlite") == found(other / "store.sqlite")
-
-
-def test_episodes_race_and_the_winner_is_rated_on_all_images(raced: Raced) -> None:
-    rows = trials(raced.path)
-    images = [trial["images"] for trial in rows]
-    assert images[:PILOTS] == [100] * PILOTS
-    assert min(images) < 100
-    whole = [trial for trial in rows if trial["images"] == 100]
-    best = min(whole, key=lambda trial: float(trial["kl"]))
-    assert best["policy"] == read_json(raced.path / "policy.json")
-    details = read_json(raced.path / "summary.json")["details"]
-    agents = [trial["kl"] for trial in whole if trial["origin"] == "ddpg"]
-    assert details["agents_best_kl"] == min(agents)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.6])
-def test_a_race_stopped_within_a_batch_goes_on(
-    racing_request: SearchRequest,
-    raced: Raced,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    share: float,
-) -> None:
-    stop_at = raced.episodes[round(share * (len(raced.episodes) - 1))]
-    asked = stop_evaluation(monkeypatch, stop_at)
-    with pytest.raises(KeyboardInterrupt):
-        search(racing_request, tmp_path / "run")
-    search(racing_request, tmp_path / "run")
-    assert same_race(raced.path, tmp_path / "run")
-    assert asked[: stop_at - 1] + asked[stop_at:] == raced.asked
-
-
-def test_a_race_stopped_between_batches_goes_on(
-    racing_request: SearchRequest, raced: Raced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tell, told = DdpgSearcher.tell, []
-
-    def interrupted(self: DdpgSearcher, batch_of: Sequence[Trial]) -> None:
-        told.append(len(batch_of))
-        if len(told) == 2:
-            raise KeyboardInterrupt
-        tell(self, batch_of)
-
-    monkeypatch.setattr(DdpgSearcher, "tell", interrupted)
-    asked = stop_evaluation(monkeypatch, stop_at=0)
-    with pytest.raises(KeyboardInterrupt):
-        search(racing_request, tmp_path / "run")
-    search(racing_request, tmp_path / "run")
-    assert same_race(raced.path, tmp_path / "run")
-    assert asked == raced.asked
 
 
 def test_a_finished_search_run_again_measures_nothing(

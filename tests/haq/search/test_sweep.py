@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +22,10 @@ from quant.errors import BudgetError, InputError
 from quant.evaluate import Score
 from quant.policy import Policy
 from tests.haq.cost.tables import write_table
-from tests.haq.search.test_run import EXPORTS, FILES, NUMBERS, stop_evaluation
+from tests.haq.search.runs import small_request, stop_evaluation, trials
+from tests.haq.search.test_run import EXPORTS, FILES, NUMBERS
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.store.stores import found, known_keys
-from tests.haq.subjects import SMALL, cropped, write_images, write_small_weights
 
 EPISODES = 4
 TIGHT, LOOSE = "latency-0.9x", "latency-0.95x"
@@ -36,22 +35,9 @@ ENTRY = {"bound", "cost_ratio", "top1", "kl", "latency_ratio", "size_bytes", "ru
 @pytest.fixture(scope="module")
 def request_(tmp_path_factory: pytest.TempPathFactory) -> SearchRequest:
     """The small network, ten images to search on and eight to test on, two bounds of latency."""
+    bounds = Bounds("latency", ("latency=0.95x", "latency=0.9x"))
     folder = tmp_path_factory.mktemp("inputs")
-    return SearchRequest(
-        model="mbv2",
-        weights=write_small_weights(folder / "weights.safetensors"),
-        input_size=SMALL.input_size,
-        padding="torch",
-        data=str(write_images(folder / "images", cropped("test", 20))),
-        calibration=None,
-        observer="absmax",
-        budget=None,
-        bits=(8, 32),
-        episodes=EPISODES,
-        seed=0,
-        reward="kl",
-        sweep=Bounds("latency", ("latency=0.95x", "latency=0.9x")),
-    )
+    return small_request(folder, budget=None, sweep=bounds, episodes=EPISODES)
 
 
 def sweep(request: SearchRequest, path: Path, board: SimulatedBoard | None = None) -> Any:
@@ -59,10 +45,6 @@ def sweep(request: SearchRequest, path: Path, board: SimulatedBoard | None = Non
     return sweep_subject(
         request, *given, RunFolder(path, "mbv2"), board or SimulatedBoard(), Silent()
     )
-
-
-def trials(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
 
 
 @dataclass(frozen=True)

@@ -114,5 +114,4 @@ def test_two_generations_of_checkpoints_are_kept(store_url: str) -> None:
 def test_a_store_in_a_file_stays_with_it(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as store:
         store.evaluations("a").put("score", {"key": 1})
-        assert store.name == str(tmp_path / "store.sqlite")
     assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
