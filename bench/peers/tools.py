@@ -1,0 +1,80 @@
+"""The tools that are compared, what each is asked, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+SettingName = Literal["board", "size"]
+SETTINGS: tuple[SettingName, ...] = ("board", "size")
+OURS = "haq"
+Formats = Sequence[tuple[int, int]]
+
+TORCH = ("torch==2.13.0", "safetensors")
+VISION = "torchvision==0.28.0"
+WIDTHS: Formats = tuple((weight, 8) for weight in (8, 6, 5, 4, 3, 2))
+"""Weight bits where size counts: activations have no size, and keep 8 bits."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Targets of a tool's own kind, in `unit`, and the (weight, activation) bits to choose from."""
+
+    unit: str
+    targets: Sequence[float]
+    formats: Formats
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool with a driver in `bench.peers.drivers`; no requirements where it is ours."""
+
+    name: str
+    driver: str
+    requirements: Sequence[str]
+    asks: Mapping[SettingName, Ask]
+
+
+TOOLS = (
+    Tool(
+        OURS,
+        "ours",
+        (),
+        {
+            "board": Ask("bounds", (4,), ((32, 32), (16, 16), (8, 8))),
+            "size": Ask(
+                "of float's bytes",
+                (0.1, 0.125, 0.16, 0.19),
+                tuple((bits, bits) for bits in range(8, 1, -1)),
+            ),
+        },
+    ),
+    Tool(
+        "modelopt",
+        "nvidia",
+        ("nvidia-modelopt==0.47.0", "huggingface_hub", "requests", *TORCH),
+        {
+            "board": Ask("effective bits", (9.0, 10.5, 12.0, 14.0), ((8, 8),)),
+            "size": Ask("effective bits", (3.2, 4.0, 5.1, 6.1), WIDTHS),
+        },
+    ),
+    Tool(
+        "AIMET",
+        "aimet",
+        ("aimet-torch==2.42.0", VISION, *TORCH),
+        {
+            "board": Ask("KL", (5e-5, 1e-4, 2e-4, 4e-4), ((16, 16), (8, 8))),
+            "size": Ask("KL", (0.003, 0.01, 0.03, 0.1), ((8, 8), (6, 8), (4, 8), (3, 8))),
+        },
+    ),
+    Tool(
+        "MCT",
+        "mct",
+        ("model-compression-toolkit==2.6.1", VISION, *TORCH),
+        {
+            "board": Ask("of 16-bit weights", (0.55, 0.65, 0.8), ((16, 16), (8, 8))),
+            "size": Ask("of 8-bit weights", (0.4, 0.5, 0.64), ((8, 8), (6, 8), (4, 8), (3, 8))),
+        },
+    ),
+)
