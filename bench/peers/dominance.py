@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.peers.points import Point
-from bench.peers.tools import OURS
+from bench.peers.tools import is_ours
 
 NORMAL_95 = 1.96
 
@@ -34,8 +34,8 @@ def kl_gain(one: Point, other: Point) -> tuple[float, float]:
 
 def dominations(points: Sequence[Point]) -> Iterator[dict[str, Any]]:
     """Every pair of a tool's point and one of ours that it dominates."""
-    ours = [point for point in points if point.candidate.tool == OURS]
-    theirs = [point for point in points if point.candidate.tool != OURS]
+    ours = [point for point in points if is_ours(point.candidate.tool)]
+    theirs = [point for point in points if not is_ours(point.candidate.tool)]
     for other in ours:
         for one in theirs:
             if dominates(one, other):
@@ -43,7 +43,7 @@ def dominations(points: Sequence[Point]) -> Iterator[dict[str, Any]]:
                     "tool": one.candidate.tool,
                     "target": one.candidate.target,
                     "wide": one.candidate.wide,
-                    "ours": other.candidate.target,
+                    "ours": [other.candidate.tool, other.candidate.target],
                     "kl_gain": kl_gain(one, other),
                     "cost": [one.cost, other.cost],
                     "surely": surely_dominates(one, other),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.peers.tools import OURS, SettingName
+from bench.peers.tools import SettingName, is_ours
 from quant.policy import FLOAT_BITS, Bits, Policy
 
 INTEGER_BITS, HALF_BITS = 8, 16
@@ -36,7 +36,7 @@ def candidates(
     for found in answer["policies"]:
         bits = {n: (found["weight_bits"][n], found["activation_bits"][n]) for n in names}
         target = found["target"]
-        if setting == "size" or tool == OURS:
+        if setting == "size" or is_ours(tool):
             yield Candidate(tool, target, as_it_is(bits))
         else:
             known = {tied(bits, wide): wide for wide in (FLOAT_BITS, HALF_BITS)}

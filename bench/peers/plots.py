@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from bench.peers.points import Point
-from bench.peers.tools import OURS, SettingName
+from bench.peers.tools import SettingName, is_ours
 
 COSTS = {"board": "latency, of the float network's", "size": "size of the weights, bytes"}
 SHOWN = "float"
@@ -38,10 +38,10 @@ def plot_setting(setting: SettingName, points: Sequence[Point], path: Path) -> N
 
 
 def plot_tool(tool: str, points: Sequence[Point], axis: Axes) -> None:
-    """One tool; ours is joined by a line."""
+    """One tool; ours are joined by a line."""
     costs = [point.cost for point in points]
     below = [point.cost - point.low for point in points]
     above = [point.high - point.cost for point in points]
-    style = "o-" if tool == OURS else "s"
+    style = "o-" if is_ours(tool) else "s"
     kls = [point.score.kl for point in points]
     axis.errorbar(costs, kls, xerr=(below, above), fmt=style, ms=5, capsize=2, label=tool)

@@ -40,6 +40,8 @@ def search_all(venvs: Path) -> Iterator[Searched]:
     known = {(one.tool, one.setting): one for one in read_found() if not one.error}
     for setting in SETTINGS:
         for tool in TOOLS:
+            if setting not in tool.asks:
+                continue
             if (tool.name, setting) not in known:
                 known[tool.name, setting] = search_one(tool, setting, venvs)
                 append(known[tool.name, setting])
@@ -71,7 +73,7 @@ def run_driver(tool: Tool, setting: SettingName, python: Path) -> dict[str, Any]
 def write_task(tool: Tool, setting: SettingName, folder: Path) -> None:
     """What `bench.peers.drivers.task` reads: the packaged images, the same for all."""
     ask, splits = tool.asks[setting], load_splits("sample", None, 32)
-    task = {"setting": setting, "targets": ask.targets, "formats": ask.formats}
+    task = {"setting": setting, **asdict(ask)}
     (folder / "task.json").write_text(json.dumps(task))
     np.save(folder / "calibration.npy", normalise(splits.calibration.pixels))
     np.save(folder / "calibration_labels.npy", splits.calibration.labels)

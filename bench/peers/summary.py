@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.peers.dominance import dominations
 from bench.peers.points import Point
 from bench.peers.searches import Searched
-from bench.peers.tools import OURS, TOOLS, SettingName
+from bench.peers.tools import ONE_BOUND, OURS, PLANNED, TOOLS, SettingName
 
 SLOWEST = "AIMET"
 """The tool that ours is to be faster than."""
+TIMES = ("seconds", "cpu_seconds")
 
 
 def summarise(
@@ -34,22 +36,25 @@ def search_json(one: Searched) -> dict[str, Any]:
     """Times of a search, or why there is none; with what was asked."""
     (tool,) = (tool for tool in TOOLS if tool.name == one.tool)
     ask = tool.asks[one.setting]
-    asked = {"unit": ask.unit, "targets": ask.targets, "formats": ask.formats}
-    known = {"requirements": tool.requirements, **asked, "load": one.load}
+    known = {"requirements": tool.requirements, **asdict(ask), "load": one.load}
     if one.error:
         return {**known, "error": one.error}
-    times = ("seconds", "cpu_seconds", "process_seconds")
-    first = one.answer["policies"][0]["seconds"]
-    return {**known, **{name: one.answer[name] for name in times}, "first_seconds": first}
+    first = {f"first_{name}": one.answer["policies"][0][name] for name in TIMES}
+    return {**known, **{name: one.answer[name] for name in (*TIMES, "process_seconds")}, **first}
 
 
-def faster(searched: Sequence[Searched]) -> dict[str, bool] | None:
-    """Whether all of ours took less time than AIMET's, on the wall and of the processors.
+def faster(searched: Sequence[Searched]) -> dict[str, bool | None]:
+    """Whether ours took less time than AIMET's, on the wall and of the processors.
 
-    None where one of the two has failed.
+    All targets against all, one bound against the first target, all as planned against all; None
+    where a search failed.
     """
-    answers = {one.tool: one.answer for one in searched if not one.error}
-    if OURS not in answers or SLOWEST not in answers:
-        return None
-    times = ("seconds", "cpu_seconds")
-    return {name: answers[OURS][name] < answers[SLOWEST][name] for name in times}
+    known = {one.tool: search_json(one) for one in searched if not one.error}
+    pairs = {"all": (OURS, ""), "one": (ONE_BOUND, "first_"), "planned": (PLANNED, "")}
+    return {
+        f"{which}, {time}": known[ours][time] < known[SLOWEST][prefix + time]
+        if ours in known and SLOWEST in known
+        else None
+        for which, (ours, prefix) in pairs.items()
+        for time in TIMES
+    }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 SettingName = Literal["board", "size"]
 SETTINGS: tuple[SettingName, ...] = ("board", "size")
 OURS = "haq"
+ONE_BOUND = "haq, one bound"
+PLANNED = "haq, ilp"
 Formats = Sequence[tuple[int, int]]
 
 TORCH = ("torch==2.13.0", "safetensors")
@@ -17,13 +19,22 @@ WIDTHS: Formats = tuple((weight, 8) for weight in (8, 6, 5, 4, 3, 2))
 """Weight bits where size counts: activations have no size, and keep 8 bits."""
 
 
+ENGINE: Formats = ((32, 32), (16, 16), (8, 8))
+FREE: Formats = tuple((bits, bits) for bits in range(8, 1, -1))
+FEW = {"episodes": 8}
+
+
 @dataclass(frozen=True)
 class Ask:
-    """Targets of a tool's own kind, in `unit`, and the (weight, activation) bits to choose from."""
+    """Targets of a tool's own kind, in `unit`, and the (weight, activation) bits to choose from.
+
+    `options` are ours alone: settings of the search other than its default ones.
+    """
 
     unit: str
     targets: Sequence[float]
     formats: Formats
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,19 +47,22 @@ class Tool:
     asks: Mapping[SettingName, Ask]
 
 
-TOOLS = (
+TOOLS: Sequence[Tool] = (
     Tool(
         OURS,
         "ours",
         (),
         {
-            "board": Ask("bounds", (4,), ((32, 32), (16, 16), (8, 8))),
-            "size": Ask(
-                "of float's bytes",
-                (0.1, 0.125, 0.16, 0.19),
-                tuple((bits, bits) for bits in range(8, 1, -1)),
-            ),
+            "board": Ask("of float's latency", (4,), ENGINE),
+            "size": Ask("of float's bytes", (0.1, 0.125, 0.16, 0.19), FREE),
         },
+    ),
+    Tool(ONE_BOUND, "ours", (), {"board": Ask("of float's latency", (1,), ENGINE)}),
+    Tool(
+        PLANNED,
+        "ours",
+        (),
+        {"board": Ask("of float's latency", (4,), ENGINE, {"agent": "ilp", **FEW})},
     ),
     Tool(
         "modelopt",
@@ -65,7 +79,7 @@ TOOLS = (
         ("aimet-torch==2.42.0", VISION, *TORCH),
         {
             "board": Ask("KL", (5e-5, 1e-4, 2e-4, 4e-4), ((16, 16), (8, 8))),
-            "size": Ask("KL", (0.003, 0.01, 0.03, 0.1), ((8, 8), (6, 8), (4, 8), (3, 8))),
+            "size": Ask("KL", (0.003, 0.01, 0.03, 0.1), ((8, 8), (6, 8), (4, 8))),
         },
     ),
     Tool(
@@ -74,7 +88,12 @@ TOOLS = (
         ("model-compression-toolkit==2.6.1", VISION, *TORCH),
         {
             "board": Ask("of 16-bit weights", (0.55, 0.65, 0.8), ((16, 16), (8, 8))),
-            "size": Ask("of 8-bit weights", (0.4, 0.5, 0.64), ((8, 8), (6, 8), (4, 8), (3, 8))),
+            "size": Ask("of 8-bit weights", (0.4, 0.5, 0.64), ((8, 8), (6, 8), (4, 8), (2, 8))),
         },
     ),
 )
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is that of one of our own searches."""
+    return name in {OURS, ONE_BOUND, PLANNED}

@@ -26,11 +26,7 @@ from bench.peers.drivers.task import (
 define_vision_operators()
 
 from aimet_torch.batch_norm_fold import fold_all_batch_norms  # noqa: E402
-from aimet_torch.common.defs import (  # noqa: E402
-    CallbackFunc,
-    QuantizationDataType,
-    QuantScheme,
-)
+from aimet_torch.common.defs import CallbackFunc, QuantizationDataType  # noqa: E402
 from aimet_torch.mixed_precision import choose_mixed_precision  # noqa: E402
 from aimet_torch.quantsim import QuantizationSimModel  # noqa: E402
 
@@ -76,7 +72,6 @@ def simulate(network: nn.Module, task: Task) -> Any:
     simulated = QuantizationSimModel(
         network,
         task.calibration[:1],
-        quant_scheme=QuantScheme.post_training_tf_enhanced,
         default_output_bw=activation,
         default_param_bw=weight,
     )

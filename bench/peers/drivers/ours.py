@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,10 +42,10 @@ def search(task: Task) -> Iterator[Found]:
 
 
 def make_request(task: Task) -> SearchRequest:
-    """A sweep with everything else as `haq search` has it by default."""
+    """A sweep with everything else as `haq search` has it by default, or as the options say."""
     typed = tuple(f"size={share}x" for share in task.targets)
     on_board = task.setting == "board"
-    return SearchRequest(
+    request = SearchRequest(
         model="mbv2",
         weights=None,
         input_size=32,
@@ -59,6 +60,7 @@ def make_request(task: Task) -> SearchRequest:
         reward=None,
         sweep=Bounds("latency", (), int(task.targets[0])) if on_board else Bounds("size", typed),
     )
+    return replace(request, **task.options)
 
 
 def as_found(reached: float, policy: Policy) -> Found:

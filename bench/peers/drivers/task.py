@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,12 +30,14 @@ LayerBits = Mapping[str, int | None]
 class Task:
     """Targets of the tool's own kind, and the pairs of bits that it may choose from.
 
-    `formats` are (weight bits, activation bits), the widest first; `setting` is "board" or "size".
+    `formats` are (weight bits, activation bits), the widest first; `setting` is "board" or "size";
+    `options` are of our own search.
     """
 
     setting: str
     targets: Sequence[float]
     formats: Sequence[tuple[int, int]]
+    options: Mapping[str, Any]
     calibration: Tensor
     calibration_labels: Tensor
     validation: Tensor
@@ -42,12 +45,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Found:
-    """A policy for a target, and the seconds since the policy before."""
+    """A policy for a target, and the seconds since the one before: wall and processors."""
 
     target: float
     weight_bits: LayerBits
     activation_bits: LayerBits
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 Search = Callable[[Task], Iterator[Found]]
@@ -60,14 +64,22 @@ def run(search: Search) -> None:
     imported before, and the images are loaded.
     """
     task = read_task(Path(sys.argv[1]))
-    started, cpu = time.perf_counter(), cpu_seconds()
-    last, found = started, []
+    found = list(timed(search, task))
+    policies = [asdict(one) for one in found]
+    totals = {
+        "seconds": sum(one.seconds for one in found),
+        "cpu_seconds": sum(one.cpu_seconds for one in found),
+    }
+    Path(sys.argv[2]).write_text(json.dumps({"policies": policies, **totals}))
+
+
+def timed(search: Search, task: Task) -> Iterator[Found]:
+    """What a search finds, each with the time that it took beyond the one before."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
     for one in search(task):
-        now = time.perf_counter()
-        found.append(asdict(replace(one, seconds=now - last)))
-        last = now
-    answer = {"policies": found, "seconds": last - started, "cpu_seconds": cpu_seconds() - cpu}
-    Path(sys.argv[2]).write_text(json.dumps(answer))
+        now, used = time.perf_counter(), cpu_seconds()
+        yield replace(one, seconds=now - wall, cpu_seconds=used - cpu)
+        wall, cpu = now, used
 
 
 def cpu_seconds() -> float:
@@ -82,7 +94,7 @@ def read_task(folder: Path) -> Task:
     formats = [(int(weight), int(activation)) for weight, activation in asked["formats"]]
     names = ("calibration", "calibration_labels", "validation")
     arrays = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in names)
-    return Task(asked["setting"], asked["targets"], formats, *arrays)
+    return Task(asked["setting"], asked["targets"], formats, asked["options"], *arrays)
 
 
 def float_network() -> nn.Module:

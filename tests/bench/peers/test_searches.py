@@ -46,7 +46,8 @@ def test_known_searches_are_not_run_again(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_all_tools_get_the_same_images(tmp_path: Path) -> None:
     write_task(ABSENT, "size", tmp_path)
     task = json.loads((tmp_path / "task.json").read_text())
-    assert task == {"setting": "size", "targets": [4.0, 6.0], "formats": [[8, 8], [4, 8]]}
+    assert (task["setting"], task["targets"]) == ("size", [4.0, 6.0])
+    assert task["formats"] == [[8, 8], [4, 8]]
     images = np.load(tmp_path / "calibration.npy")
     assert images.shape == (200, 1, 32, 32)
     assert images.dtype == np.float32
@@ -68,5 +69,5 @@ def test_the_last_line_says_why_a_command_failed() -> None:
 def test_every_tool_has_a_driver_and_a_few_targets() -> None:
     drivers = Path(searches.__file__).parent / "drivers"
     assert all((drivers / f"{tool.driver}.py").is_file() for tool in TOOLS)
-    counts = [len(ask.targets) for tool in TOOLS[1:] for ask in tool.asks.values()]
+    counts = [len(ask.targets) for tool in TOOLS if tool.requirements for ask in tool.asks.values()]
     assert all(3 <= count <= 4 for count in counts)
