@@ -18,6 +18,7 @@ from bench.peers.tools import SETTINGS, TOOLS
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
+COMMAND = "python -m bench.peers --venvs FOLDER"
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         points = make_points(searched, setting)
         found[setting] = summarise(setting, points, searched)
         plot_setting(setting, points, FOLDER / f"{setting}.svg")
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({"command": COMMAND, **found}, indent=1) + "\n")
     print(write_table(found))
 
 
