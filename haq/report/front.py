@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from haq.report.plots import ACCENT, GOOD, INK, LEAST_KL, MUTED, new_figure, to_svg
+from haq.report.plots import ACCENT, GOOD, INK, LEAST_KL, MUTED, new_figure, styled, to_svg
 
 ROOM = 4.0
 """Factor by which the plot goes on beyond the least and the largest divergence that is marked."""
@@ -60,6 +60,7 @@ def trial_ratio(trial: Numbers, details: Numbers) -> float:
     return float(trial["cost"] / details["reference_cost"])
 
 
+@styled
 def front_plot(
     points: Sequence[Point],
     trials: Sequence[Place],

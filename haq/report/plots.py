@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from quant.policy import FLOAT_BITS
 
-matplotlib.rcParams.update(
+styled = matplotlib.rc_context(
     {
         "svg.fonttype": "none",
         "svg.hashsalt": "haq",
@@ -27,12 +27,14 @@ matplotlib.rcParams.update(
         "ytick.color": "#556070",
     }
 )
+"""Decorates a plot: its look stays its own, whatever else draws in this process."""
 INK, ACCENT, MUTED, GOOD = "#334155", "#2563eb", "#a3b1c6", "#dc2626"
 COLOURS = {8: "#2563eb", 16: "#14b8a6", 32: "#cbd5e1"}
 LEAST_KL = 1e-7
 Trials = Sequence[Mapping[str, Any]]
 
 
+@styled
 def pareto_plot(
     trials: Trials,
     summary: Mapping[str, Any],
@@ -98,6 +100,7 @@ def pareto_front(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, fl
     return front
 
 
+@styled
 def reward_plot(trials: Trials) -> str:
     """Reward of every episode, the best so far, and a running mean."""
     figure, axes = new_figure(7.2, 3.2)
@@ -119,6 +122,7 @@ def running_mean(values: np.ndarray[Any, np.dtype[np.float64]], span: int = 10) 
     return [float(values[max(0, i - span + 1) : i + 1].mean()) for i in range(len(values))]
 
 
+@styled
 def bits_plot(policy: Mapping[str, Mapping[str, int]]) -> str:
     """Bits of every layer as bars: weights up, activations down where they differ.
 
