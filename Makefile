@@ -18,9 +18,9 @@ $(INSTALLED): pyproject.toml
 search: setup
 	$(BIN)/haq search --model mbv2 $(ARGS)
 
-## the whole test suite; options in ARGS
+## the whole test suite, two tests at a time; options in ARGS
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 ## the tests of the board's part on an emulated 64-bit Arm; as root, the first time takes minutes
 test-arm: setup
