@@ -93,7 +93,7 @@ def on_board() -> Setting:
     subject = packaged()
     graph = subject.network.graph
     choices = tied_choices(graph.layer_names)
-    model = make_latency_cost(choices, board_profile())
+    model = make_latency_cost(graph, choices, board_profile())
     quantizer = quantizer_of(subject, "ncnn")
     evaluator = evaluator_on(IMAGES, "ncnn", quantizer)
     harm = measure_harm(evaluator_on(PROBE_IMAGES, "ncnn", quantizer), choices)

@@ -3,9 +3,11 @@
 A policy's cost is its latency as a ratio to the float network. The prior is additive: for every
 layer what its bits save or lose against float in isolation, and for neighbours what their pair of
 bits saves or loses beyond that (fused requantization, casts). Isolated times are off by a common
-factor and each by something of its own, so both are normal variables, and every measured policy is
-a noisy observation of a sum of them: the posterior mean is linear regression with this prior
-(Rasmussen and Williams 2006, section 2.1), computed in the space of the observations.
+factor, each by something of its own, and all by what a byte of weights takes: a layer alone finds
+its weights in the cache, in a network they come from further away. All of these are normal
+variables, and every measured policy is a noisy observation of a sum of them: the posterior mean is
+linear regression with this prior (Rasmussen and Williams 2006, section 2.1), computed in the space
+of the observations.
 """
 
 from __future__ import annotations
@@ -18,36 +20,66 @@ from numpy.typing import NDArray
 
 from device_agent.measuring.prediction import Term, effects
 from env.actions import Choices
-from quant.policy import Bits, Policy
+from quant.policy import FLOAT_BITS, Bits, Policy
 
 OWN_ERROR = 0.3
 """Relative standard deviation of a term's own error; isolated layers are off by about this."""
 COMMON_ERROR = 0.3
 """Relative standard deviation of the factor that all terms share."""
+WEIGHTS_MS_PER_MB = 0.1
+"""Standard deviation of what a megabyte of weights takes beyond its isolated layer: 10 GB/s. Of its
+own for each width, as each has kernels of its own."""
 LEAST_ERROR = 0.002
 """Standard deviation of a term that the profile takes for zero, as a ratio."""
 LEAST_NOISE = 0.003
 """Standard deviation of a measured ratio, at best."""
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Effect of every term on the ratio to the float network, which itself is at zero."""
+    """Effect of every term on the ratio to the float network, which itself is at zero.
+
+    `shared` (causes, terms) are the errors that terms have in common: each cause is one standard
+    normal variable, times what it adds to each term.
+    """
 
     terms: tuple[Term, ...]
     effects: Vector
+    shared: Matrix
 
 
 def make_prior(
     layers: Mapping[str, Mapping[int, float]],
     pairs: Mapping[tuple[str, str], Mapping[tuple[int, int], float]],
     reference_ms: float,
+    weight_counts: Mapping[str, int],
 ) -> Prior:
-    """Prior from isolated milliseconds by layer and bits, and of producer-consumer networks."""
+    """Prior from isolated milliseconds by layer and bits, and of producer-consumer networks.
+
+    `weight_counts` has the weights of every layer.
+    """
     found = effects(layers, pairs, reference_ms)
-    return Prior(tuple(found), np.array(list(found.values()), dtype=np.float64))
+    values = np.array(list(found.values()), dtype=np.float64)
+    saved = [WEIGHTS_MS_PER_MB / reference_ms * mb for mb in megabytes_saved(found, weight_counts)]
+    return Prior(tuple(found), values, np.stack([COMMON_ERROR * values, *saved]))
+
+
+def megabytes_saved(terms: Iterable[Term], weight_counts: Mapping[str, int]) -> list[Vector]:
+    """By width below float: what each term saves of its layer's weights, which pairs do not."""
+    alone = [term if len(term) == 2 else None for term in terms]
+    widths = sorted({term[1] for term in alone if term})
+    return [
+        np.array([saved_mb(weight_counts[t[0]], w) if t and t[1] == w else 0.0 for t in alone])
+        for w in widths
+    ]
+
+
+def saved_mb(weights: int, bits: int) -> float:
+    """Megabytes that weights have less than in float."""
+    return weights * (FLOAT_BITS - bits) / 8e6
 
 
 class LatencyCost:
@@ -111,7 +143,7 @@ class LatencyCost:
         self._ratios.append(ratio)
         self._noises.append(max(deviation, LEAST_NOISE))
         self._effects = posterior(
-            self._prior.effects,
+            self._prior,
             np.stack(self._rows),
             np.array(self._ratios),
             np.array(self._noises),
@@ -163,13 +195,11 @@ def neighbours(
     return found
 
 
-def posterior(prior: Vector, rows: Vector, ratios: Vector, noises: Vector) -> Vector:
+def posterior(prior: Prior, rows: Matrix, ratios: Vector, noises: Vector) -> Vector:
     """Posterior mean of the effects (terms,) after measured ratios (n,) of policies (n, terms)."""
-    own = np.square(OWN_ERROR * np.abs(prior) + LEAST_ERROR)
-    expected = rows @ prior
-    shared = COMMON_ERROR * expected
-    spread = (rows * own) @ rows.T + np.outer(shared, shared) + np.diag(np.square(noises))
-    pull = np.linalg.solve(spread, ratios - 1.0 - expected)
-    gain = (rows * own).T @ pull + COMMON_ERROR * prior * float(shared @ pull)
-    corrected: Vector = prior + gain
+    own = np.square(OWN_ERROR * np.abs(prior.effects) + LEAST_ERROR)
+    shared = rows @ prior.shared.T
+    spread = (rows * own) @ rows.T + shared @ shared.T + np.diag(np.square(noises))
+    pull = np.linalg.solve(spread, ratios - 1.0 - rows @ prior.effects)
+    corrected: Vector = prior.effects + (rows * own).T @ pull + prior.shared.T @ (shared.T @ pull)
     return corrected

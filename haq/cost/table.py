@@ -127,13 +127,15 @@ class ProfileTable:
 
     def relative(self, graph: Graph, choices: Choices) -> Relative:
         """Ratios to the float network, read in milliseconds."""
-        model = make_latency_cost(choices, self.profile)
+        model = make_latency_cost(graph, choices, self.profile)
         return Relative(model, "float", 1.0, "ms", self.profile.reference_ms)
 
 
-def make_latency_cost(choices: Choices, profile: Profile) -> LatencyCost:
+def make_latency_cost(graph: Graph, choices: Choices, profile: Profile) -> LatencyCost:
     """Cost model of a profiled board."""
-    return LatencyCost(choices, make_prior(profile.layers, profile.pairs, profile.reference_ms))
+    counts = {layer.name: layer.weight_count for layer in graph.layers}
+    prior = make_prior(profile.layers, profile.pairs, profile.reference_ms, counts)
+    return LatencyCost(choices, prior)
 
 
 def read_table(path: Path) -> HaqTable | ProfileTable:

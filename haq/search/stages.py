@@ -243,7 +243,7 @@ class Stages:
             self.board, names, self._measurements, self.progress, **timing
         )
         write_json(self.folder.profile, profile_to_json(profile))
-        model = make_latency_cost(self.choices, profile)
+        model = make_latency_cost(self.graph, self.choices, profile)
         return correct(model, self.meter, self.request.seed)
 
     def _reward(self, target: Target) -> Reward:

@@ -39,7 +39,7 @@ TargetKind = Kind | Literal["table", "several"]
 
 FLOAT = 32
 RANDOM_PROBES = 12
-LEAST_PROBES = 3
+LEAST_PROBES = 8
 PROFILE = "profile"
 PROFILE_CHUNK = 6
 BELOW_UNIFORM8 = 0.98
@@ -191,9 +191,13 @@ def random_policy(choices: Choices, rng: np.random.Generator) -> Policy:
 
 
 def find_least(model: LatencyCost, meter: Meter) -> Policy:
-    """The least policy of the model, measured and corrected a few times over."""
+    """The least policy of the model, measured and corrected until it stays the least, or often."""
+    known: set[str] = set()
     for _ in range(LEAST_PROBES):
-        observe(model, meter, [model.least()])
+        least = model.least()
+        if least.key() in known:
+            break
+        known |= observe(model, meter, [least]).keys()
     return model.least()
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from env.actions import Choices, tied_choices
 from haq.cost import LatencyCost
-from haq.cost.latency import make_prior, posterior
+from haq.cost.latency import Prior, posterior
+from haq.cost.latency import make_prior as prior_of
 from haq.search.target import random_policy
 from quant.policy import Bits, Policy, uniform
 from tests.haq.cost.contract import check_cost_model, policies
@@ -18,6 +19,8 @@ from tests.haq.cost.contract import check_cost_model, policies
 WIDTHS = (8, 16, 32)
 LayerTimes = dict[str, dict[int, float]]
 PairTimes = dict[tuple[str, str], dict[tuple[int, int], float]]
+WEIGHTS = 1_000
+"""Of every layer."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ def distorted(truth: Truth, common: float, own: float, rng: np.random.Generator)
     }
     pairs = {p: {b: ms * off() for b, ms in table.items()} for p, table in truth.pairs.items()}
     return Truth(layers, pairs)
+
+
+def make_prior(layers: LayerTimes, pairs: PairTimes, reference_ms: float) -> Prior:
+    """Of layers of equal size."""
+    return prior_of(layers, pairs, reference_ms, dict.fromkeys(layers, WEIGHTS))
 
 
 def model_of(truth: Truth) -> tuple[LatencyCost, Choices]:
@@ -215,11 +223,46 @@ def test_the_posterior_is_that_of_linear_regression() -> None:
     prior = rng.normal(0, 0.1, 6)
     rows = rng.integers(0, 2, (4, 6)).astype(np.float64)
     ratios, noises = rng.normal(1, 0.1, 4), np.full(4, 0.01)
-    covariance = np.diag((0.3 * np.abs(prior) + 0.002) ** 2) + np.outer(0.3 * prior, 0.3 * prior)
+    shared = rng.normal(0, 0.1, (3, 6))
+    covariance = np.diag((0.3 * np.abs(prior) + 0.002) ** 2) + shared.T @ shared
     precision = rows.T @ rows / 0.01**2 + np.linalg.inv(covariance)
     pull = rows.T @ (ratios - 1 - rows @ prior) / 0.01**2
     expected = prior + np.linalg.solve(precision, pull)
-    np.testing.assert_allclose(posterior(prior, rows, ratios, noises), expected, rtol=1e-8)
+    terms = tuple((f"l{i}", 8) for i in range(6))
+    found = posterior(Prior(terms, prior, shared), rows, ratios, noises)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_what_weights_take_in_a_network_is_learned_for_all_layers() -> None:
+    """Isolated layers all look alike; in the network a megabyte of weights takes 0.1 ms."""
+    truth = make_truth(chain(40), np.random.default_rng(1))
+    counts = {name: 3_000_000 if name in truth.names[30:] else 1_000 for name in truth.names}
+    heavy = Truth(
+        {
+            n: {b: ms + counts[n] * b / 8 * 1e-7 for b, ms in t.items()}
+            for n, t in truth.layers.items()
+        },
+        truth.pairs,
+    )
+    choices = tied_choices(truth.names)
+    layers, pairs, _ = profiled(truth)
+    reference_ms = heavy.milliseconds(uniform(heavy.names, 32, 32))
+    held_out = drawn(choices, 40, seed=3)
+    found = []
+    for known in (counts, dict.fromkeys(counts, 0)):
+        model = LatencyCost(choices, prior_of(layers, pairs, reference_ms, known))
+        measure(model, heavy, drawn(choices, 8, seed=4), noise=0.003)
+        found.append(errors(model, heavy, held_out))
+    assert found[0] < found[1] / 2
+
+
+def test_pairs_and_float_save_no_weights() -> None:
+    truth = make_truth(chain(3), np.random.default_rng(0))
+    prior = make_prior(*profiled(truth))
+    assert prior.shared.shape == (3, len(prior.terms))
+    for term, (of_8, of_16) in zip(prior.terms, prior.shared[1:].T, strict=True):
+        alone = len(term) == 2
+        assert (of_8 > 0, of_16 > 0) == (alone and term[1] == 8, alone and term[1] == 16)
 
 
 def test_bits_outside_of_the_choices_still_have_a_cost() -> None:

@@ -26,7 +26,8 @@ class Measuring:
         self.count += 1
         board = SimulatedBoard()
         board.names = GRAPH.layer_names
-        return MeasuredLatency(make_latency_cost(CHOICES, board.profile(GRAPH.layer_names)), 2.0)
+        profile = board.profile(GRAPH.layer_names)
+        return MeasuredLatency(make_latency_cost(GRAPH, CHOICES, profile), 2.0)
 
 
 def make() -> tuple[Targets, Measuring]:
