@@ -142,12 +142,24 @@ class LatencyCost:
         self._rows.append(row)
         self._ratios.append(ratio)
         self._noises.append(max(deviation, LEAST_NOISE))
-        self._effects = posterior(
-            self._prior,
-            np.stack(self._rows),
-            np.array(self._ratios),
-            np.array(self._noises),
-        )
+        measured = np.stack(self._rows), np.array(self._ratios), np.array(self._noises)
+        self._effects = posterior(self._prior, *measured)
+
+    def draw(self, rng: np.random.Generator) -> LatencyCost:
+        """A model as likely as this one, given what was measured: not the mean, one sample.
+
+        What is measured because a drawn model finds it the least is a Thompson sample (Russo et al.
+        2018, A tutorial on Thompson sampling).
+        """
+        drawn = LatencyCost(self.choices, self._prior)
+        start = draw_effects(self._prior, rng)
+        drawn._effects = start
+        if self._rows:
+            noises = np.array(self._noises)
+            ratios = np.array(self._ratios) + noises * rng.standard_normal(len(noises))
+            measured = np.stack(self._rows), ratios, noises
+            drawn._effects = posterior(self._prior, *measured, start=start)
+        return drawn
 
     def _active(self, policy: Policy) -> list[int]:
         layer_terms: Iterable[Term] = ((n, policy[n].weight) for n in self.choices.names)
@@ -195,11 +207,30 @@ def neighbours(
     return found
 
 
-def posterior(prior: Prior, rows: Matrix, ratios: Vector, noises: Vector) -> Vector:
-    """Posterior mean of the effects (terms,) after measured ratios (n,) of policies (n, terms)."""
-    own = np.square(OWN_ERROR * np.abs(prior.effects) + LEAST_ERROR)
+def posterior(
+    prior: Prior, rows: Matrix, ratios: Vector, noises: Vector, start: Vector | None = None
+) -> Vector:
+    """Posterior mean of the effects (terms,) after measured ratios (n,) of policies (n, terms).
+
+    With a draw of the prior to start from, and ratios with a draw of their noise, it is a draw of
+    the posterior (Matheron's rule; Wilson et al. 2021, section 3).
+    """
+    base = prior.effects if start is None else start
+    own = np.square(own_errors(prior))
     shared = rows @ prior.shared.T
     spread = (rows * own) @ rows.T + shared @ shared.T + np.diag(np.square(noises))
-    pull = np.linalg.solve(spread, ratios - 1.0 - rows @ prior.effects)
-    corrected: Vector = prior.effects + (rows * own).T @ pull + prior.shared.T @ (shared.T @ pull)
+    pull = np.linalg.solve(spread, ratios - 1.0 - rows @ base)
+    corrected: Vector = base + (rows * own).T @ pull + prior.shared.T @ (shared.T @ pull)
     return corrected
+
+
+def draw_effects(prior: Prior, rng: np.random.Generator) -> Vector:
+    """Effects as the prior holds them likely."""
+    causes = rng.standard_normal(len(prior.shared))
+    own = own_errors(prior) * rng.standard_normal(len(prior.effects))
+    return np.asarray(prior.effects + own + causes @ prior.shared)
+
+
+def own_errors(prior: Prior) -> Vector:
+    """Standard deviation of every term's own error."""
+    return np.asarray(OWN_ERROR * np.abs(prior.effects) + LEAST_ERROR)

@@ -38,8 +38,8 @@ TargetKind = Kind | Literal["table", "several"]
 """`latency` is measured, `table` is a latency that a file says, `several` is of several budgets."""
 
 FLOAT = 32
-RANDOM_PROBES = 12
-LEAST_PROBES = 8
+RANDOM_PROBES = 40
+LEAST_ROUNDS, LEAST_DRAWS = 4, 7
 PROFILE = "profile"
 PROFILE_CHUNK = 6
 BELOW_UNIFORM8 = 0.98
@@ -143,7 +143,7 @@ class MeasuredLatency:
 def correct(model: LatencyCost, meter: Meter, seed: int) -> MeasuredLatency:
     """Correct a model by uniform and random policies, and by those that it finds the fastest."""
     probes = measure_probes(model, meter, seed)
-    find_least(model, meter)
+    find_least(model, meter, np.random.default_rng(seed))
     return MeasuredLatency(model, median(latency.reference_ms for latency in probes.values()))
 
 
@@ -190,14 +190,16 @@ def random_policy(choices: Choices, rng: np.random.Generator) -> Policy:
     return Policy({name: Bits(b, b) for name, b in bits.items()})
 
 
-def find_least(model: LatencyCost, meter: Meter) -> Policy:
-    """The least policy of the model, measured and corrected until it stays the least, or often."""
+def find_least(model: LatencyCost, meter: Meter, rng: np.random.Generator) -> Policy:
+    """The least policy of the model, which a few rounds of measurements correct.
+
+    Each round measures what is the least by the model, and by others that are as likely.
+    """
     known: set[str] = set()
-    for _ in range(LEAST_PROBES):
-        least = model.least()
-        if least.key() in known:
-            break
-        known |= observe(model, meter, [least]).keys()
+    for _ in range(LEAST_ROUNDS):
+        likely = [model, *(model.draw(rng) for _ in range(LEAST_DRAWS))]
+        new = {p.key(): p for p in (one.least() for one in likely) if p.key() not in known}
+        known |= observe(model, meter, list(new.values())).keys()
     return model.least()
 
 

@@ -279,3 +279,17 @@ def test_alternatives_are_those_asked_for() -> None:
     policy = uniform(truth.names, 32, 32)
     assert model.deltas(policy, "l1", [Bits(32, 32)]) == [0]
     assert len(model.deltas(policy, "l1", [Bits(8, 8), Bits(16, 16)])) == 2
+
+
+def test_draws_lie_around_the_model_and_closer_the_more_is_known() -> None:
+    truth = make_truth(chain(12), np.random.default_rng(0))
+    model, choices = model_of(truth)
+    policy = drawn(choices, 1, seed=6)[0]
+    rng, spreads = np.random.default_rng(7), []
+    for count in (0, 20):
+        measure(model, truth, drawn(choices, count, seed=8), noise=0.003)
+        costs = [model.draw(rng).cost(policy) for _ in range(300)]
+        spreads.append(np.std(costs))
+        assert np.mean(costs) == pytest.approx(model.cost(policy), abs=4 * spreads[-1] / 300**0.5)
+    assert spreads[1] < spreads[0] / 2
+    assert model.draw(rng).cost(uniform(truth.names, 32, 32)) == 1
