@@ -1,9 +1,10 @@
 """Ours: an agent whose episodes are screened by what the trials have taught of every layer's harm.
 
 Between two scores there is time for many looks at a belief about the KL (`learned_harm`). What is
-proposed is the best of some candidates under one belief drawn from all that may be true (Thompson
+proposed is the best of some candidates under one belief drawn from what may be true (Thompson
 sampling), so that doubtful policies get their chance: the agent's episodes, changes of the best
-trials, and the budget walk by the belief itself.
+trials, and what is planned by the belief itself, by the budget walk or, once for every batch, by
+the integer program, which takes longer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from env.budget import walk
 from haq.search._base import Searcher, Trial
 from haq.search.problem import Problem
+from haq.search.searchers.ilp import solve
 from haq.search.searchers.learned_harm import Belief, LearnedHarm
 from haq.search.searchers.planned import walk_from_widest
 from haq.search.searchers.rows import to_policies, to_rows
@@ -44,13 +46,14 @@ class GuidedSearcher:
         """Up to n policies, new ones where any candidate is. Raises BudgetError as `walk`."""
         found: dict[str, Policy] = {}
         parents = self._parents()
-        for _ in range(n):
+        for index in range(n):
+            plan = walk_from_widest if index else solve
             belief = self._learned.draw(self._rng)
             agents = self._agent.ask(EPISODES)
             candidates = [
                 *agents,
                 *(self._change(parent, belief) for parent in self._pick(parents)),
-                walk_from_widest(self._problem, belief.harm),
+                plan(self._problem, belief.harm),
             ]
             new = [c for c in candidates if c.key() not in self._tried and c.key() not in found]
             policy = best_of(new or agents, belief)

@@ -20,13 +20,15 @@ from scipy.sparse import csr_array
 from env.actions import Choices
 from env.budget import Harm, least, walk
 from haq.search.problem import Problem
+from haq.search.searchers.hushed import no_stdout
 from haq.search.searchers.linear import LinearCost, linear_cost
 from quant.policy import Bits, Policy
 
 Column = tuple[str, Bits] | tuple[str, str, Bits, Bits]
 Row = dict[Column, float]
-SECONDS = 20.0
-"""After which the best policy found so far will do."""
+NODES = 500
+"""Of the solver's tree, after which the best policy found so far will do: seconds would make it
+depend on the machine."""
 GAP = 1e-4
 """Relative distance from the optimum at which the solver stops."""
 
@@ -68,13 +70,14 @@ class Program:
             for bits in self.choices.alternatives(name):
                 objective[self.columns[name, bits]] = by_bits[bits]
         whole = np.array([len(column) == 2 for column in self.columns], dtype=np.int64)
-        found = milp(
-            objective / max(float(np.abs(objective).max()), 1e-300),
-            integrality=whole,
-            bounds=Bounds(0, 1),
-            constraints=self.constraints(),
-            options={"time_limit": SECONDS, "mip_rel_gap": GAP},
-        )
+        with no_stdout():
+            found = milp(
+                objective / max(float(np.abs(objective).max()), 1e-300),
+                integrality=whole,
+                bounds=Bounds(0, 1),
+                constraints=self.constraints(),
+                options={"node_limit": NODES, "mip_rel_gap": GAP},
+            )
         return None if found.x is None else self.policy(found.x)
 
     def policy(self, x: NDArray[np.float64]) -> Policy:
