@@ -16,6 +16,7 @@ import numpy as np
 from bench.peers.environments import ToolError, call, find_python
 from bench.peers.tools import SETTINGS, TOOLS, SettingName, Tool
 from haq.data import load_splits, normalise
+from haq.store.lines import read_lines
 
 FOUND = Path(__file__).with_name("found.jsonl")
 
@@ -82,9 +83,7 @@ def write_task(tool: Tool, setting: SettingName, folder: Path) -> None:
 
 def read_found() -> list[Searched]:
     """What is known."""
-    if not FOUND.is_file():
-        return []
-    return [Searched(**json.loads(line)) for line in FOUND.read_text().splitlines()]
+    return [Searched(**record) for record in read_lines(FOUND)]
 
 
 def append(searched: Searched) -> None:

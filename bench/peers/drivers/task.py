@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from haq.zoo import load
 
@@ -115,5 +115,5 @@ def define_vision_operators() -> None:
         VISION.define(name + signature)  # type: ignore[no-untyped-call]
 
 
-VISION = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+VISION = library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
 """Operators last as long as their library."""

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import pytest
 
 from haq.search._base import Trial
+from haq.search.searchers import guided
 from haq.search.searchers.guided import EPISODES, GuidedSearcher
+from haq.search.searchers.ilp import solve
 from haq.search.searchers.sampled import RandomSearcher
 from quant.policy import Policy
 from tests.haq.search.searchers.problems import problem, search
@@ -29,6 +34,21 @@ def test_the_agent_has_episodes_for_each_proposal_and_learns_from_every_trial() 
     trials = search(GuidedSearcher(spy, given), given, 8)
     assert spy.told == trials
     assert spy.asked == EPISODES * len(trials)
+
+
+def test_the_integer_program_plans_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, planned = problem("free"), []
+
+    def counted(*args: Any) -> Policy:
+        planned.append(solve(*args))
+        return planned[-1]
+
+    monkeypatch.setattr(guided, "solve", counted)
+    searcher = GuidedSearcher(RandomSearcher(given), given)
+    first = searcher.ask(3)
+    assert [policy.key() for policy in planned] == [first[0].key()]
+    searcher.ask(3)
+    assert len(planned) == 2
 
 
 def test_what_was_learned_is_better_than_what_was_believed() -> None:
