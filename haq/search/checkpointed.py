@@ -42,7 +42,7 @@ class CheckpointedSearcher:
     def ask(self, n: int) -> list[Policy]:
         """As the searcher; what a checkpoint knows of is not asked for again."""
         if self._told < self._known:
-            return list(self._recorded[self._told : self._told + n])
+            return list(self._recorded[self._told : min(self._told + n, self._known)])
         # Not when told: only now all trials that the state knows of are sure to be in the store.
         if self._told >= self._saved + self._every:
             self._checkpoints.put(self._told, self._searcher.state().to_bytes())

@@ -43,8 +43,9 @@ class GuidedSearcher:
         self._forget()
 
     def ask(self, n: int) -> list[Policy]:
-        """Up to n policies, new ones where any candidate is. Raises BudgetError as `walk`."""
-        found: dict[str, Policy] = {}
+        """n policies, new ones where any candidate is. Raises BudgetError as `walk`."""
+        found: list[Policy] = []
+        known = set(self._tried)
         parents = self._parents()
         for index in range(n):
             plan = walk_from_widest if index else solve
@@ -55,10 +56,10 @@ class GuidedSearcher:
                 *(self._change(parent, belief) for parent in self._pick(parents)),
                 plan(self._problem, belief.harm),
             ]
-            new = [c for c in candidates if c.key() not in self._tried and c.key() not in found]
-            policy = best_of(new or agents, belief)
-            found[policy.key()] = policy
-        return list(found.values())
+            new = [candidate for candidate in candidates if candidate.key() not in known]
+            found.append(best_of(new or agents, belief))
+            known.add(found[-1].key())
+        return found
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Teach the belief and the agent; trials without a "kl" in their score count by reward."""

@@ -36,6 +36,15 @@ def test_the_agent_has_episodes_for_each_proposal_and_learns_from_every_trial() 
     assert spy.asked == EPISODES * len(trials)
 
 
+def test_batches_are_full_even_where_nothing_is_new() -> None:
+    given = problem("tied", layers=2)
+    searcher = GuidedSearcher(RandomSearcher(given), given)
+    for _ in range(30):
+        asked = searcher.ask(4)
+        assert len(asked) == 4
+        searcher.tell([Trial(policy, -1.0, {"kl": 1.0}) for policy in asked])
+
+
 def test_the_integer_program_plans_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     given, planned = problem("free"), []
 
