@@ -10,8 +10,8 @@ from torch import Tensor
 
 from haq.board import AnyBoard
 from haq.data import Images, normalise
+from haq.names import Padding
 from haq.zoo import NetConfig, build, load
-from haq.zoo.mobilenet_v2 import Padding
 from quant.calibrate import Ranges, calibrate
 from quant.equalize import equalize
 from quant.errors import DataError

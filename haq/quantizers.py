@@ -11,9 +11,9 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from haq.data import Images
+from haq.names import QuantizerName
 from haq.prepare import Subject, quantizer_of, to_tensor
 from haq.progress import Progress
 from haq.sharing import kmeans_quantizer
@@ -29,7 +29,6 @@ from quant.recipe.sequence import quantize_in_sequence
 from quant.recipe.table import LayerTable, TableQuantizer, make_tables
 from quant.saved import load_layers, network_digest, save_layers
 
-QuantizerName = Literal["best", "table", "naive", "kmeans"]
 VERSION = 4
 """Of the recipes: what another version has made is not taken from the cache."""
 

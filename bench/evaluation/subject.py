@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from haq.data import Images, load_images
+from haq.names import Padding
 from haq.prepare import Subject, load_network, make_subject
-from haq.zoo.mobilenet_v2 import Padding
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy as np
 
 from env.actions import Choices, free_choices
 from haq.cost import size_cost
+from haq.names import AgentName
 from haq.parallel import Task
 from haq.prepare import load_graph
 from haq.search._base import Searcher, Trial
 from haq.search.loop import Wait, run_episodes
 from haq.search.memory import RememberedImages
-from haq.search.names import AgentName
 from haq.search.problem import Limit, Problem
 from haq.search.racing import RacingEvaluator
 from haq.search.reward import make_reward

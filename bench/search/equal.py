@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.search.settings import Setting, make_setting
+from haq.names import AgentName, RewardKind, StartName
 from haq.search._base import Trial
 from haq.search.harm import typical_kl
-from haq.search.names import AgentName, StartName
-from haq.search.reward import RewardKind, make_reward
+from haq.search.reward import make_reward
 from haq.search.searchers.agents import make_searcher
 from haq.search.searchers.planned import make_start
 from haq.store.lines import read_lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -21,8 +22,9 @@ MEDIA_TYPE = "application/problem+json"
 BLANK, PREFIX = "about:blank", "urn:haq:problem:"
 RETRY_AFTER_S = 5
 MAX_DETAIL = 1000
-# Status and last word of the type; the first line that fits an error counts.
-PROBLEM_BY_ERROR: tuple[tuple[type[HaqError], int, str], ...] = (
+Table = tuple[tuple[type[HaqError], int, str], ...]
+"""Status and last word of the type; the first line that fits an error counts."""
+PROBLEM_BY_ERROR: Table = (
     (UnknownFileError, 404, "unknown-file"),
     (UnknownNetworkError, 404, "unknown-network"),
     (IdempotencyError, 422, "idempotency-mismatch"),
@@ -57,11 +59,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_handlers(app: FastAPI, table: Table = PROBLEM_BY_ERROR) -> None:
     """Answer every kind of error of an application with a problem."""
     app.add_exception_handler(HTTPException, from_http)
     app.add_exception_handler(RequestValidationError, from_validation)
-    app.add_exception_handler(HaqError, from_purpose)
+    app.add_exception_handler(HaqError, partial(from_purpose, table=table))
     app.add_exception_handler(OSError, from_system)
     app.add_exception_handler(Exception, from_surprise)
 
@@ -79,9 +81,11 @@ def from_validation(request: Request, error: Exception) -> JSONResponse:
     return problem(422, "; ".join(faults), f"{PREFIX}invalid")
 
 
-def from_purpose(request: Request, error: Exception) -> JSONResponse:
+def from_purpose(
+    request: Request, error: Exception, table: Table = PROBLEM_BY_ERROR
+) -> JSONResponse:
     """Errors raised on purpose: by the table, or 500 where it does not name them."""
-    for kind, status, word in PROBLEM_BY_ERROR:
+    for kind, status, word in table:
         if isinstance(error, kind):
             return problem(status, str(error), f"{PREFIX}{word}")
     return problem(500, str(error))
@@ -91,9 +95,9 @@ def from_system(request: Request, error: Exception) -> JSONResponse:
     """507 where the disk is full; any other error of the system is a surprise."""
     if not is_disk_full(error):
         raise error
-    return from_purpose(request, DiskFullError("the agent's disk is full: nothing was kept"))
+    return from_purpose(request, DiskFullError("the disk here is full: nothing was kept"))
 
 
 def from_surprise(request: Request, error: Exception) -> JSONResponse:
     """Anything else; the text of the error stays in the log."""
-    return problem(500, f"the agent failed: {type(error).__name__}, see its log")
+    return problem(500, f"this failed here: {type(error).__name__}, see the log")

@@ -1,6 +1,7 @@
 """The command tree, and the one place where errors become a line and an exit code."""
 
 import sys
+from importlib.metadata import entry_points
 
 import typer
 
@@ -18,7 +19,9 @@ from haq.cli.search import search
 from haq.cli.train import train
 from quant.errors import HaqError
 
-OURS = frozenset({"haq", "env", "quant", "device_agent"})
+OURS = frozenset({"haq", "env", "quant", "device_agent", "api"})
+MORE_COMMANDS = "haq.commands"
+"""Entry points of packages above this one: functions that add commands to the program."""
 
 app = typer.Typer(
     name="haq",
@@ -33,6 +36,8 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(boards.app)
+for found in entry_points(group=MORE_COMMANDS):
+    found.load()(app)
 
 
 @app.callback()

@@ -134,7 +134,7 @@ def pin(url: str, options: dict[str, Any], key: str | None, check: bool) -> List
 
 def look(board: ListedBoard, key: str | None) -> tuple[Device, Status] | Exception:
     """What the board is and how it is, or why that is not known."""
-    from haq.cli._board import silence_retries
+    from haq.connect import silence_retries
     from quant.errors import HaqError
 
     silence_retries()

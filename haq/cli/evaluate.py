@@ -197,7 +197,7 @@ def on_board(
 ) -> Iterator[tuple[Evaluator, str]]:
     """An evaluator by the ncnn of a board, and how it computes in words."""
     from haq.board_evaluator import BoardEvaluator
-    from haq.cli._board import open_board
+    from haq.connect import open_board
 
     with open_board(board, key, ca) as device:
         yield BoardEvaluator(subject, images, device), f"ncnn on {device.describe().cpu}"

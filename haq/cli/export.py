@@ -93,7 +93,7 @@ def export(
 
 def capabilities_of(board: str, key: str | None, ca: Path | None) -> Capabilities:
     """What the ncnn of a board computes in 16 bits."""
-    from haq.cli._board import open_board
+    from haq.connect import open_board
 
     with open_board(board, key, ca) as opened:
         return opened.capabilities()

@@ -76,9 +76,9 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the latency of policies on a board, beside the float network."""
-    from haq.cli._board import open_board
     from haq.cli._progress import show_progress
     from haq.cli._subject import load_subject
+    from haq.connect import open_board
     from haq.cores import parse_cores
     from haq.policies import read_policy
     from haq.prepare import upload

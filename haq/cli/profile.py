@@ -54,9 +54,9 @@ def profile(
 ) -> None:
     """Measure a table of layer x precision with neighbour transitions, and check it."""
     from haq.board import profile_to_json
-    from haq.cli._board import open_board
     from haq.cli._progress import show_progress
     from haq.cli._subject import load_subject
+    from haq.connect import open_board
     from haq.cores import parse_cores
     from haq.prepare import upload
     from haq.store import write_json

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,10 +200,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search the bits of every layer within a budget, measured on a board."""
-    from haq.cores import parse_cores
-    from haq.cost import read_energy, read_table
-    from haq.search.bounds import read_budgets
-    from haq.search.request import SearchRequest, check_budgets, parse_bits
+    from haq.search.asked import Asked, make_request
     from haq.store import RunFolder
 
     boards = Boards(board or [], board_key, board_ca, patience)
@@ -213,14 +209,7 @@ def search(
         refuse_settings(context)
         go_on(resume, means, as_json)
         return
-    widths = parse_bits(bits, quantizer.value)
-    latencies = None if table is None else read_table(table)
-    energies = None if energy_table is None else read_energy(energy_table)
-    check = partial(
-        check_budgets, bits=widths, quantizer=quantizer.value, table=latencies, energy=energies
-    )
-    budgets, sweep = read_budgets(budget or [], pareto, check)
-    request = SearchRequest(
+    asked = Asked(
         model=model,
         weights=weights,
         input_size=input_size,
@@ -229,22 +218,22 @@ def search(
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,
-        budget=budgets,
-        bits=widths,
+        budget=tuple(budget or ()),
+        pareto=pareto,
+        table=table,
+        energy_table=energy_table,
+        bits=bits,
+        quantizer=quantizer.value,
         episodes=episodes,
         seed=seed,
-        reward=reward.value if reward else None,
         agent=agent.value,
         start=start.value if start else None,
-        sweep=sweep,
-        threads=threads,
-        cores=parse_cores(cores),
-        quantizer=quantizer.value,
-        table=latencies,
-        energy=energies,
+        reward=reward.value if reward else None,
         parallel=parallel,
+        threads=threads,
+        cores=cores,
     )
-    carry_out(request, RunFolder(out or default_folder(model), model), means, as_json)
+    carry_out(make_request(asked), RunFolder(out or default_folder(model), model), means, as_json)
 
 
 @dataclass(frozen=True)
@@ -278,9 +267,9 @@ class Means:
 
 def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: bool) -> None:
     """Search, write the report and print the result."""
-    from haq.cli._board import open_boards
     from haq.cli._progress import show_progress
     from haq.cli._workers import open_workers
+    from haq.connect import open_boards
     from haq.search.pause import PatientBoard
     from haq.search.run import load_subject, search_subject
     from haq.search.sweep import sweep_subject

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import TYPE_CHECKING
 
 from haq.cost import Budget, parse_budget
 from haq.cost.budget import Kind
-from haq.search.target import Target
 from quant.errors import BudgetError
 from quant.policy import Policy
+
+if TYPE_CHECKING:
+    from haq.search.target import Target
 
 Check = Callable[[Sequence[str]], tuple[Budget, ...] | None]
 """Budgets that are kept together, parsed. Raises BudgetError where they do not go together."""

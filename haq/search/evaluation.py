@@ -11,10 +11,11 @@ from haq import export
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
+from haq.names import QuantizerName
 from haq.parallel import StartWorkers, Workers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
-from haq.quantizers import QuantizerName, make_quantizer
+from haq.quantizers import make_quantizer
 from haq.search.content import make_content
 from haq.search.memory import RememberedEvaluator, RememberedImages
 from haq.search.racing import RacingEvaluator

@@ -16,11 +16,8 @@ from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
 from haq.cost import Budget, EnergyTable, parse_budget, read_energy, read_table
 from haq.cost.table import Table
-from haq.quantizers import QuantizerName
+from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName
 from haq.search.bounds import Bounds
-from haq.search.names import AgentName, StartName
-from haq.search.reward import RewardKind
-from haq.zoo.mobilenet_v2 import Padding
 from quant.errors import BudgetError, InputError, PolicyError
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS, Bits

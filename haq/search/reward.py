@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
+from haq.names import RewardKind
 from quant.evaluate import Score
 
-RewardKind = Literal["kl", "top1"]
 Reward = Callable[[Score], float]
 TOP1_FACTOR = 10.0
 """0.1 for each percent point (Wang et al. 2019, section 3.4)."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from haq.store.migrate import migrate
+from haq.store.migrate import OURS, Migrations, migrate
 from quant.errors import InputError, StorageError
 
 Change = tuple[Executable, Sequence[Mapping[str, Any]]]
@@ -49,8 +49,10 @@ RETRY = stamina.retry(on=is_lost, attempts=ATTEMPTS)
 class Database:
     """Statements on one database. Safe for several threads and processes at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *more: Migrations) -> None:
         """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; tables are made where there are none.
+
+        Those of searches always are; `more` are of who keeps something beside them.
 
         Raises InputError for what is no such thing, StorageError where it cannot be reached.
         """
@@ -58,7 +60,8 @@ class Database:
         self._engine = make_engine(self._url)
         try:
             with self._explained(), self._engine.begin() as connection:
-                migrate(connection)
+                for migrations in (OURS, *more):
+                    migrate(connection, migrations)
         except BaseException:
             self.close()
             raise
@@ -72,6 +75,14 @@ class Database:
         """All changes or none. Raises StorageError."""
         with self._explained():
             self._write(changes)
+
+    def change(self, statement: Executable) -> Sequence[Row[Any]]:
+        """The rows that a change returns, which is on disk by then. Raises StorageError.
+
+        It is made again where the connection is lost before the answer.
+        """
+        with self._explained():
+            return self._change(statement)
 
     def read(self, statement: Executable) -> Sequence[Row[Any]]:
         """The rows of a selection. Raises StorageError."""
@@ -97,6 +108,11 @@ class Database:
         with self._engine.begin() as connection:
             for statement, rows in changes:
                 connection.execute(statement, list(rows) or None)
+
+    @RETRY
+    def _change(self, statement: Executable) -> Sequence[Row[Any]]:
+        with self._engine.begin() as connection:
+            return connection.execute(statement).all()
 
     @RETRY
     def _read(self, statement: Executable) -> Sequence[Row[Any]]:

@@ -24,6 +24,8 @@ class RunFolder:
 
     path: Path
     model: str
+    name: str | None = None
+    """What a run that begins here is called in its store; a new name by default."""
 
     @property
     def settings(self) -> Path:
@@ -120,7 +122,7 @@ class RunFolder:
     def _continues(self, settings: Mapping[str, Any]) -> bool:
         """Whether a run with these settings is here; else it begins. Raises InputError."""
         if not self.settings.is_file():
-            write_json(self.settings, {RUN_ID: uuid4().hex, **settings})
+            write_json(self.settings, {RUN_ID: self.name or uuid4().hex, **settings})
             return False
         begun = {name: value for name, value in read_json(self.settings).items() if name != RUN_ID}
         differing = names_of_differing(begun, json.loads(json.dumps(settings)))

@@ -3,16 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from haq.store.database import Database
 from haq.store.schema import TRIALS
 from quant.errors import InputError
 
 Record = dict[str, Any]
+
+
+def read_trials(database: Database, run_id: str, after: int = 0, limit: int = 1000) -> list[Record]:
+    """At most `limit` records of a run behind that of number `after`, in their order.
+
+    Raises StorageError.
+    """
+    columns = TRIALS.columns
+    rows = database.read(
+        select(columns.data)
+        .where(columns.run_id == run_id, columns.number > after)
+        .order_by(columns.number)
+        .limit(limit)
+    )
+    return [row.data for row in rows]
+
+
+def count_trials(database: Database, run_ids: Sequence[str]) -> dict[str, int]:
+    """How many trials runs have, those with any. Raises StorageError."""
+    columns = TRIALS.columns
+    rows = database.read(
+        select(columns.run_id, func.count().label("trials"))
+        .where(columns.run_id.in_(run_ids))
+        .group_by(columns.run_id)
+    )
+    return {row.run_id: row.trials for row in rows}
+
+
+def least_kl(database: Database, run_id: str, after: int = 0) -> float | None:
+    """The least divergence among the trials of a run behind that of number `after`.
+
+    None where there is none. Raises StorageError.
+    """
+    columns = TRIALS.columns
+    (row,) = database.read(
+        select(func.min(columns.data["kl"].as_float())).where(
+            columns.run_id == run_id, columns.number > after
+        )
+    )
+    found: float | None = row[0]
+    return found
 
 
 class Trials:

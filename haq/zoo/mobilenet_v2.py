@@ -1,12 +1,11 @@
 """MobileNetV2 (Sandler et al., CVPR 2018, Table 2) with torchvision's key names."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from haq.names import Padding
 from haq.zoo.layers import SamePadConv2d
-
-Padding = Literal["torch", "same"]
 
 
 class Stage(NamedTuple):

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from haq.zoo.mobilenet_v2 import MobileNetV2, Padding, scale_channels
+from haq.names import Padding
+from haq.zoo.mobilenet_v2 import MobileNetV2, scale_channels
 from quant.errors import ModelError
 
 DEFAULT_WEIGHTS = Path(str(files("haq.zoo"))) / "weights" / "mbv2_fashion_mnist.safetensors"

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import stamina
@@ -37,3 +38,13 @@ def one_attempt() -> Iterator[None]:
     """A lost board is not asked again, and not waited for, unless a test says so."""
     with stamina.set_testing(True, attempts=1):
         yield
+
+
+@pytest.fixture
+def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("HAQ_AGENT_KEY", raising=False)
+    return folder

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from haq.data import Images
+from haq.names import QuantizerName
 from haq.progress import Silent
-from haq.quantizers import QuantizerName, cache_folder, make_quantizer
+from haq.quantizers import cache_folder, make_quantizer
 from quant.naive import NaiveQuantizer
 from quant.policy import Policy, from_short_name
 from quant.quantized import Quantizer

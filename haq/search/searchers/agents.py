@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from env.walk_back import walk_back
+from haq.names import AgentName
 from haq.search._base import Searcher
-from haq.search.names import AgentName
 from haq.search.problem import Problem
 from haq.search.searchers.ddpg import HAQ, DdpgConstants, DdpgSearcher, MakeAgent, make_agent
 from haq.search.searchers.guided import GuidedSearcher

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from env.budget import Harm, walk
+from haq.names import StartName
 from haq.search._base import Trial
 from haq.search.loop import Start
-from haq.search.names import StartName
 from haq.search.problem import Problem
 from haq.search.searchers.ilp import solve
 from haq.search.state import State

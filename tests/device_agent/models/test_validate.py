@@ -9,7 +9,8 @@ import torch
 
 from device_agent.models.validate import MAX_PARAM_BYTES, read_network
 from device_agent.models.wiring import numbered
-from haq.zoo.mobilenet_v2 import MobileNetV2, Padding
+from haq.names import Padding
+from haq.zoo.mobilenet_v2 import MobileNetV2
 from quant.errors import FormatError, InputError
 from quant.graph import Network
 from quant.kmeans import KMeansQuantizer

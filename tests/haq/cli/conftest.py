@@ -8,16 +8,6 @@ from haq.data.fashion_mnist import load_sample
 from tests.haq.subjects import cropped, write_images, write_small_weights
 
 
-@pytest.fixture
-def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    folder = tmp_path / "cwd"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("HAQ_AGENT_KEY", raising=False)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 20 images that fit the packaged network."""

@@ -6,5 +6,5 @@ from haq.cli import main
 from tests.haq.simulated_board import SimulatedBoard
 
 if __name__ == "__main__":
-    with patch("haq.cli._board.open_boards", lambda *where: SimulatedBoard()):
+    with patch("haq.connect.open_boards", lambda *where: SimulatedBoard()):
         main()

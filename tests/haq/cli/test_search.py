@@ -42,7 +42,7 @@ SHORT = ("--episodes", "2", "--bits", "8,32", "--observer", "absmax")
 def simulated(monkeypatch: pytest.MonkeyPatch) -> list[SimulatedBoard]:
     """Boards to be handed out, the last one first."""
     boards = [SimulatedBoard()]
-    monkeypatch.setattr("haq.cli._board.open_boards", lambda *arguments: boards.pop())
+    monkeypatch.setattr("haq.connect.open_boards", lambda *arguments: boards.pop())
     return boards
 
 
@@ -313,7 +313,7 @@ def test_a_disk_that_is_full_elsewhere_is_one_line_too(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("haq.cli._board.open_boards", full)
+    monkeypatch.setattr("haq.connect.open_boards", full)
     done = haq("search", "--resume", stopped)
     assert done.code == 2
     assert done.err.splitlines()[-1].startswith("haq: no space left on the disk for runs/x: make")

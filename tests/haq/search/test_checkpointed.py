@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from haq.names import AgentName
 from haq.search._base import Searcher, Trial
 from haq.search.checkpointed import CheckpointedSearcher
-from haq.search.names import AgentName
 from haq.search.searchers.agents import make_searcher
 from haq.store import Store, open_store
 from quant.policy import Policy

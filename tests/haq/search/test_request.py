@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 
 from haq.cost import Budget, read_energy, read_table
 from haq.cost.budget import Kind
-from haq.quantizers import QuantizerName
+from haq.names import AGENTS, Padding, QuantizerName, RewardKind, StartName
 from haq.search.bounds import Bounds
-from haq.search.names import AGENTS, StartName
 from haq.search.request import SearchRequest, check_budgets, parse_bits
-from haq.search.reward import RewardKind
-from haq.zoo.mobilenet_v2 import Padding
 from quant.errors import BudgetError, InputError, PolicyError
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS

@@ -6,7 +6,8 @@ from functools import cache
 import pytest
 import torch
 
-from haq.zoo.mobilenet_v2 import MobileNetV2, Padding, scale_channels
+from haq.names import Padding
+from haq.zoo.mobilenet_v2 import MobileNetV2, scale_channels
 from quant.graph import Graph
 from quant.trace import trace
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from haq.data import Images, load_images
 from haq.data.fashion_mnist import load_sample
+from haq.names import Padding
 from haq.prepare import load_network, to_tensor
 from haq.zoo import DEFAULT_WEIGHTS, NetConfig, build, load
-from haq.zoo.mobilenet_v2 import Padding
 from haq.zoo.registry import WIDTHS, read_weights
 from quant.errors import ModelError
 from quant.evaluate import run_batches

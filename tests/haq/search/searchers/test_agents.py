@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from haq.names import AGENTS, AgentName
 from haq.search._base import Searcher, Trial
-from haq.search.names import AGENTS, AgentName
 from haq.search.problem import Problem
 from haq.search.searchers.agents import make_searcher, shares
 from haq.search.state import State

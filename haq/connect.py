@@ -1,4 +1,4 @@
-"""The boards that a command talks to."""
+"""Connections to the boards that a search or a command is to use."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from haq import boards
 from haq.board import Board, Fleet
 from haq.boards import ListedBoard
-from haq.cli._board import open_board, open_boards
+from haq.connect import open_board, open_boards
 from quant.errors import InputError
 from tests.haq.cli.program import haq
 

@@ -1,0 +1,30 @@
+"""What the service answers with another status than 422.
+
+ServiceError
+├── UnknownError      404: there is no such thing
+├── ConflictError     409: not in this state
+├── ForbiddenError    403: outside of what the operator allows
+└── LimitError        429: the key has used up what it may
+"""
+
+from quant.errors import HaqError
+
+
+class ServiceError(HaqError):
+    """Root of the service's own errors."""
+
+
+class UnknownError(ServiceError):
+    """There is no such search, model, data set, board or artifact."""
+
+
+class ConflictError(ServiceError):
+    """A search is not in a state in which this can be done, or a name is taken."""
+
+
+class ForbiddenError(ServiceError):
+    """A folder or a host is not among those that the operator allows."""
+
+
+class LimitError(ServiceError):
+    """A key has used up its searches."""

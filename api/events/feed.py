@@ -1,0 +1,108 @@
+"""A search as everybody sees who follows it: read from the store once, however many they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from api.events.cursor import Cursor
+from api.jobs import Job
+from quant.errors import StorageError
+
+POLL_S = 0.5
+CHUNK = 500
+SLIM = ("episode", "origin", "top1", "kl", "reward", "cost", "latency_ratio", "latency_ms")
+"""What an event tells of a trial; its policy is a question of its own."""
+
+ReadJob = Callable[[], Job]
+ReadTrials = Callable[[int], list[dict[str, Any]]]
+"""Records behind the one of a number, a chunk at most."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event: its kind, its data as JSON, and the id from which to go on; None is no place."""
+
+    kind: str
+    data: str
+    cursor: Cursor | None
+
+
+@dataclass
+class Feed:
+    """What is known of a search so far, and who waits for more."""
+
+    read_job: ReadJob
+    read_trials: ReadTrials
+    job: Job | None = None
+    trials: list[str] = field(default_factory=list)
+    followers: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def poll(self) -> None:
+        """Look into the store again and again; a store that fails is asked again."""
+        while True:
+            with suppress(StorageError):
+                if await run_in_threadpool(self.read):
+                    self._news.set()
+                    self._news = asyncio.Event()
+            await asyncio.sleep(POLL_S)
+
+    def read(self) -> bool:
+        """Whether anything is new. The state first: what has ended has all its trials."""
+        before, count = self.job, len(self.trials)
+        job = self.read_job()
+        while records := self.read_trials(len(self.trials)):
+            self.trials += [json.dumps(slim(record)) for record in records]
+        self.job = job
+        return job != before or len(self.trials) > count
+
+    async def follow(self, since: Cursor) -> AsyncIterator[Told | None]:
+        """Every event behind a cursor, to the last; None now and then while there is nothing."""
+        cursor, progress = since, None
+        while True:
+            news, job = self._news, self.job
+            if job is not None:
+                for told in self.behind(cursor, job):
+                    cursor = told.cursor or cursor
+                    yield told
+                if job.has_ended and self.is_told(cursor, job):
+                    yield Told("end", json.dumps({"state": job.state}), None)
+                    return
+                if job.progress != progress:
+                    progress = job.progress
+                    yield Told("progress", json.dumps(dict(progress)), None)
+            try:
+                await asyncio.wait_for(news.wait(), 15)
+            except asyncio.TimeoutError:
+                yield None
+
+    def behind(self, cursor: Cursor, job: Job) -> list[Told]:
+        """States and trials that are known; the state that ends it comes last."""
+        last = len(job.history) - job.has_ended
+        found = []
+        for number in range(cursor.states, last):
+            cursor = Cursor(number + 1, cursor.trials)
+            found.append(Told("state", json.dumps(job.history[number]), cursor))
+        for number in range(cursor.trials, len(self.trials)):
+            cursor = Cursor(cursor.states, number + 1)
+            found.append(Told("trial", self.trials[number], cursor))
+        for number in range(max(last, cursor.states), len(job.history)):
+            cursor = Cursor(number + 1, cursor.trials)
+            found.append(Told("state", json.dumps(job.history[number]), cursor))
+        return found
+
+    def is_told(self, cursor: Cursor, job: Job) -> bool:
+        """Whether a cursor is at the end of what is known."""
+        return cursor.states >= len(job.history) and cursor.trials >= len(self.trials)
+
+
+def slim(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial without its policy."""
+    return {name: record[name] for name in SLIM}

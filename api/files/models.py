@@ -1,0 +1,109 @@
+"""Uploaded weights: safetensors, kept by digest, with the architecture that was declared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+
+from api.errors import ConflictError, UnknownError
+from api.schema import Model
+from api.store.schema import MODELS
+from haq.store.database import Database
+from haq.store.durable import sync_folder
+from quant.errors import InputError
+
+ARCHITECTURES = ("mbv2",)
+"""Of the weights that can be uploaded; each is the name of a packaged model, too."""
+
+
+class Models:
+    """Keeps and finds them."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database, self._folder = database, folder
+
+    async def receive(self, chunks: AsyncIterator[bytes], expected: str | None) -> Path:
+        """A body, streamed to the disk under its digest; the file is there already or new.
+
+        Raises InputError where the digest is another one than expected; nothing is kept then.
+        """
+        sha = hashlib.sha256()
+        with self._partial() as (partial, stream):
+            async for chunk in chunks:
+                sha.update(chunk)
+                await run_in_threadpool(stream.write, chunk)
+            if expected is not None and sha.hexdigest() != expected:
+                raise InputError(f"the body's SHA-256 is {sha.hexdigest()}, not {expected}")
+            await run_in_threadpool(settle, stream)
+            path = self.path(sha.hexdigest())
+            partial.replace(path)
+            sync_folder(path.parent)
+        return path
+
+    def path(self, sha256: str) -> Path:
+        """Where the weights of a digest lie."""
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise UnknownError("a digest has 64 hexadecimal digits")
+        return self._folder / f"{sha256}.safetensors"
+
+    def add(self, declared: Mapping[str, Any], path: Path, created_by: str) -> Model:
+        """Note what was received and checked; the same once more changes nothing.
+
+        Raises ConflictError where the name is another one's.
+        """
+        if declared["name"] in ARCHITECTURES:
+            raise ConflictError(f"the name {declared['name']} belongs to the packaged network")
+        row = {
+            **declared,
+            "id": hashlib.sha256(
+                repr(sorted({**declared, "f": path.stem}.items())).encode()
+            ).hexdigest(),
+            "sha256": path.stem,
+            "size_bytes": path.stat().st_size,
+            "created_by": created_by,
+            "created_at": time.time(),
+        }
+        self._database.write((self._database.insertion(MODELS), [row]))
+        found = self.get(declared["name"])
+        if found.id != row["id"]:
+            raise ConflictError(f"the model {found.name} is another one: take another name")
+        return found
+
+    def get(self, name: str) -> Model:
+        """Raises UnknownError."""
+        rows = self._database.read(select(MODELS).where(MODELS.columns.name == name))
+        if not rows:
+            raise UnknownError(f"no model is called {name}: upload it, or take mbv2")
+        return Model.model_validate(dict(rows[0]._mapping))
+
+    def all(self) -> list[Model]:
+        """By name."""
+        rows = self._database.read(select(MODELS).order_by(MODELS.columns.name))
+        return [Model.model_validate(dict(row._mapping)) for row in rows]
+
+    @contextmanager
+    def _partial(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """A file that is gone at the end unless it has got its name."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{uuid4().hex}.partial"
+        try:
+            with path.open("wb") as stream:
+                yield path, stream
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def settle(stream: BinaryIO) -> None:
+    """Have all of it on the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())

@@ -1,0 +1,63 @@
+"""Weights that users bring."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from api.files.digest import from_header
+from api.routes._changing import ChangingRoute
+from api.routes._common import Repeatable, TheKey, TheService
+from api.schema import Model, Models
+from api.work.check import check_weights
+from quant.errors import InputError
+
+PATH = "/v1/models"
+router = APIRouter(prefix=PATH, tags=["models"], route_class=ChangingRoute)
+ModelName = Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
+
+
+@router.get("")
+def list_models(service: TheService) -> Models:
+    """All that were uploaded."""
+    return Models(models=service.models.all())
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+)
+async def upload_model(
+    request: Request,
+    service: TheService,
+    key: TheKey,
+    name: ModelName,
+    architecture: Literal["mbv2"] = "mbv2",
+    input_size: Annotated[int, Query(ge=16, le=1024)] = 32,
+    padding: Literal["torch", "same"] = "torch",
+    repr_digest: Annotated[str | None, Header(description="sha-256=:BASE64:")] = None,
+    once: Repeatable = None,
+) -> Model:
+    """Keep a safetensors file with torchvision's key names, once its weights are seen to fit."""
+    expected = None if repr_digest is None else from_header(repr_digest)
+    if repr_digest is not None and expected is None:
+        raise InputError("Repr-Digest is expected as sha-256=:BASE64:")
+    declared = {
+        "name": name,
+        "architecture": architecture,
+        "input_size": input_size,
+        "padding": padding,
+    }
+    path = await service.models.receive(request.stream(), expected)
+    await run_in_threadpool(check_weights, path, architecture, input_size, padding)
+    return await run_in_threadpool(service.models.add, declared, path, key.name)

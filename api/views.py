@@ -1,0 +1,131 @@
+"""Searches and trials as the wire and the pages show them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.jobs import Job
+from api.schema import Event, Pareto, Point, Progress, Search, SearchSpec
+from api.service import Service
+from api.standings import Standing
+from haq.store import RunFolder
+from haq.store.run_folder import read_json
+from haq.store.trials import read_trials
+
+UNIFORMS = ("8", "16", "32")
+
+
+def folder_of(service: Service, job: Job) -> RunFolder:
+    """The run folder of a search."""
+    model = job.spec["asked"]["model"]
+    return RunFolder(service.settings.runs_dir / job.id, model, job.id)
+
+
+def show_all(service: Service, jobs: Sequence[Job]) -> list[Search]:
+    """Searches with what their trials say, asked for at once."""
+    standings = service.standings.of([job.id for job in jobs])
+    return [show(job, standing) for job, standing in zip(jobs, standings, strict=True)]
+
+
+def show(job: Job, standing: Standing) -> Search:
+    """One search."""
+    return Search(
+        id=job.id,
+        state=job.state,
+        spec=SearchSpec.model_validate(job.spec["spec"]),
+        progress=show_progress(job),
+        trials=standing.trials,
+        best_kl=standing.best_kl,
+        history=[Event.model_validate(event) for event in job.history],
+        error=job.error,
+        created_by=job.created_by,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        attempts=job.token,
+    )
+
+
+def show_progress(job: Job) -> Progress:
+    """The stage, and how long it will take if it goes on as until now."""
+    found = dict(job.progress)
+    since, done = found.pop("since", None), found.get("done", 0)
+    eta_s = None
+    if job.state == "running" and since is not None and done:
+        eta_s = max(0.0, (time.time() - since) / done * (found["total"] - done))
+    return Progress(**found, eta_s=eta_s)
+
+
+def all_trials(service: Service, job: Job) -> list[dict[str, Any]]:
+    """Every record, in order."""
+    found: list[dict[str, Any]] = []
+    while records := read_trials(service.database, job.id, len(found)):
+        found += records
+    return found
+
+
+def summary_of(service: Service, job: Job) -> dict[str, Any] | None:
+    """The result of a search that has one."""
+    file = folder_of(service, job).summary
+    found: dict[str, Any] | None = read_json(file) if file.is_file() else None
+    return found
+
+
+def pareto(trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any] | None) -> Pareto:
+    """The front of the trials; a summary adds what they are held against."""
+    measured = any(trial["latency_ratio"] is not None for trial in trials)
+    budget = None if summary is None else summary["details"]["budget"]
+    scale = 1.0 if measured or budget is None else budget["float_cost"]
+    points = [to_point(trial, measured, scale) for trial in trials]
+    return Pareto(
+        cost="latency" if measured else "cost" if budget is None else budget["kind"],
+        bound=None if budget is None else budget["ratio"],
+        front=front_of(points),
+        marks=[] if summary is None else marks_of(summary, measured),
+    )
+
+
+def to_point(trial: Mapping[str, Any], measured: bool, scale: float) -> Point:
+    """A trial's place; its latency as measured where it was."""
+    cost = trial["latency_ratio"] if measured else None
+    return Point(
+        name=f"trial {trial['episode']}",
+        kl=trial["kl"],
+        cost=trial["cost"] / scale if cost is None else cost,
+        top1=trial["top1"],
+        episode=trial["episode"],
+    )
+
+
+def front_of(points: Sequence[Point]) -> list[Point]:
+    """Those that no other one beats in both, the cheapest first."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, p.kl)):
+        if not front or point.kl < front[-1].kl:
+            front.append(point)
+    return front
+
+
+def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
+    """The result, the float network and uniform bits, as far as their cost is known."""
+    kind, reached = (
+        summary["details"]["budget"]["kind"],
+        summary["details"]["budgets"][0]["reached"],
+    )
+    best = summary["best"]
+    found = [Point(name="found", kl=best["kl"], cost=reached, top1=best["top1"], episode=None)]
+    size32 = summary["uniform"]["32"]["size_bytes"]
+    for name in UNIFORMS:
+        entry = summary["uniform"].get(name)
+        if entry is None:
+            continue
+        cost = entry["latency_ratio"] if measured else None
+        if not measured and kind == "size":
+            cost = entry["size_bytes"] / size32
+        if cost is not None:
+            label = "float" if name == "32" else f"uniform {name}"
+            found.append(
+                Point(name=label, kl=entry["kl"], cost=cost, top1=entry["top1"], episode=None)
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Searchers, one file each."""
