@@ -5,7 +5,9 @@ import pytest
 import stamina
 import torch
 
+from haq.data.fashion_mnist import load_sample
 from haq.store.database import PRAGMAS
+from tests.haq.subjects import write_images
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,3 +50,10 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("HAQ_AGENT_KEY", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 20 images that fit the packaged network."""
+    folder = tmp_path_factory.mktemp("images") / "32"
+    return write_images(folder, load_sample("test").rows(0, 19))

@@ -1,18 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from haq.data.fashion_mnist import load_sample
 from tests.haq.subjects import cropped, write_images, write_small_weights
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 20 images that fit the packaged network."""
-    folder = tmp_path_factory.mktemp("images") / "32"
-    return write_images(folder, load_sample("test").rows(0, 19))
 
 
 @pytest.fixture(scope="session")
