@@ -7,7 +7,7 @@ import torch
 
 from haq.data.fashion_mnist import load_sample
 from haq.store.database import PRAGMAS
-from tests.haq.subjects import write_images
+from tests.haq.subjects import cropped, write_images, write_small_weights
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -57,3 +57,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 20 images that fit the packaged network."""
     folder = tmp_path_factory.mktemp("images") / "32"
     return write_images(folder, load_sample("test").rows(0, 19))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Options that name the small network and 20 images that fit it."""
+    folder = tmp_path_factory.mktemp("small")
+    weights = write_small_weights(folder / "weights.safetensors")
+    data = write_images(folder / "images", cropped("test", 20))
+    return ("--weights", str(weights), "--input", "16", "--data", str(data))
