@@ -13,12 +13,8 @@ from haq.board import profile_to_json
 from tests.haq.simulated_board import SimulatedBoard
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
-PUBLISHED = (
-    *([8, -1], [7, 7], [5, 6], [4, 6], [5, 6], [5, 7], [5, 6], [7, 4], [4, 6], [4, 6], [7, 7]),
-    *([5, 6], [4, 6], [7, 3], [5, 7], [4, 7], [7, 3], [5, 7], [4, 7], [7, 7], [4, 7], [4, 7]),
-    *([6, 4], [6, 7], [4, 7], [7, 4], [6, 7], [5, 7], [7, 4], [6, 7], [5, 7], [7, 4], [6, 7]),
-    *([6, 7], [6, 4], [5, 7], [6, 7], [6, 4], [5, 7], [6, 7], [7, 7], [4, 7], [7, 7], [7, 7]),
-    *([4, 7], [7, 7], [7, 7], [4, 7], [7, 7], [7, 7], [4, 7], [7, 7], [8, 8]),
+PUBLISHED: list[list[int]] = json.loads(
+    (Path(__file__).parents[3] / "bench" / "search" / "haq_strategy.json").read_text()
 )
 """HAQ's strategy for 0.6 of the latency of its table, from its README (Wang et al. 2019)."""
 
