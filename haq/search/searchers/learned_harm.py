@@ -26,9 +26,12 @@ LEVELS = np.array([1.0, 0.3])
 NOISE = 0.05
 """Standard deviation of log KL that no sum of terms explains."""
 BOLDNESS = 0.3
-"""How far a draw goes from the mean, in standard deviations. With a hundred terms, what is the best
-by a draw of full strength owes that to luck. 0.3 led to less KL than 0.5 (three kinds of cost, one
-seed) and 0.2 (two kinds, two seeds)."""
+"""How far a draw goes from the mean, in standard deviations, once much is known. With a hundred
+terms, what is the best by a draw of full strength owes that to luck. 0.3 led to less KL than 0.5
+(three kinds of cost, one seed) and 0.2 (two kinds, two seeds)."""
+CALM_TRIALS = 40
+"""So many trials until then: the first ones are to teach, and begin at full strength. 40 led to
+less KL than none and 80 (two kinds of cost, one or two seeds)."""
 LEAST_SHARE = 1e-5
 """A term's harm is at least this share of the largest: some are measured as zero."""
 LEAST_KL = 1e-12
@@ -90,13 +93,13 @@ class LearnedHarm:
         self._seen[policy.key()] = (row, float(np.log(max(kl, LEAST_KL))))
 
     def draw(self, rng: np.random.Generator | None = None) -> Belief:
-        """One drawn from what may be true, `BOLDNESS` as far from the mean; that without `rng`."""
+        """One drawn from what may be true, `boldness` as far from the mean; that without `rng`."""
         belief = self._prior(rng)
         if not self._seen:
             return belief
         rows = np.stack([row for row, _ in self._seen.values()])
         wanted = np.array([log_kl for _, log_kl in self._seen.values()])
-        noise = 0.0 if rng is None else rng.normal(0, BOLDNESS * NOISE, len(rows))
+        noise = 0.0 if rng is None else rng.normal(0, self._boldness * NOISE, len(rows))
         features, common = self._features(rows), self._common(rows)
         spread = OWN**2 * features @ features.T + common @ common.T + NOISE**2 * np.eye(len(rows))
         # A draw from the posterior is one from the prior, pulled to what was observed.
@@ -111,8 +114,13 @@ class LearnedHarm:
         count = len(self.terms.harms)
         if rng is None:
             return Belief(self.terms, np.zeros(count), np.zeros(2))
-        own = rng.normal(0, BOLDNESS * OWN, count)
-        return Belief(self.terms, own, rng.normal(0, BOLDNESS, 2) * LEVELS)
+        bold = self._boldness
+        own = rng.normal(0, bold * OWN, count)
+        return Belief(self.terms, own, rng.normal(0, bold, 2) * LEVELS)
+
+    @property
+    def _boldness(self) -> float:
+        return boldness(len(self._seen))
 
     def _features(self, rows: NDArray[np.int64]) -> Vector:
         """Share (trials, terms) that each term has of its policy's sum."""
@@ -125,6 +133,11 @@ class LearnedHarm:
         """What multiplies the common factor and the power, (trials, 2), in standard deviations."""
         scaled: Vector = common_of(self.terms.harms[rows].sum(1)) * LEVELS
         return scaled
+
+
+def boldness(trials: int) -> float:
+    """How far a draw goes from the mean after so many trials, in standard deviations."""
+    return max(BOLDNESS, 1 - trials / CALM_TRIALS)
 
 
 def common_of(sums: Vector) -> Vector:

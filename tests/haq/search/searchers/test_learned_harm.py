@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from haq.search.searchers.learned_harm import LearnedHarm
+from haq.search.searchers.learned_harm import BOLDNESS, LearnedHarm, boldness
 from quant.policy import Policy
 from tests.haq.search.searchers.problems import problem, total
 
@@ -67,3 +67,10 @@ def test_a_later_score_replaces_an_earlier_one() -> None:
     twice.observe(policy, 0.5)
     once.observe(policy, 0.5)
     assert twice.draw().log_kl([policy]) == pytest.approx(once.draw().log_kl([policy]))
+
+
+def test_draws_calm_down_as_trials_come() -> None:
+    bold = [boldness(trials) for trials in range(60)]
+    assert bold[0] == 1
+    assert bold == sorted(bold, reverse=True)
+    assert bold[-1] == BOLDNESS
