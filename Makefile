@@ -26,9 +26,9 @@ test: setup
 test-arm: setup
 	$(BIN)/python -m tests.arm $(ARGS)
 
-## docker/agent.Dockerfile, step by step in a root folder, for ARCH=amd64 or arm64; as root
+## docker/IMAGE.Dockerfile (agent or service), step by step in a root folder, for ARCH=amd64 or arm64; as root
 check-docker: setup
-	$(BIN)/python -m tests.docker $(ARCH)
+	$(BIN)/python -m tests.docker $(IMAGE) $(ARCH)
 
 ## how far the agent's numbers can be trusted here, half an hour; names of benches in ARGS
 bench-agent: setup

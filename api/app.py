@@ -12,6 +12,8 @@ from starlette.middleware import Middleware
 from api.access.guard import Guard
 from api.limits import BodyLimit
 from api.openapi import describe
+from api.pages.problems import ProblemPages
+from api.pages.site import add_pages
 from api.problems import add_handlers
 from api.routes import ROUTERS
 from api.routes._common import PROBLEM
@@ -39,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=PROBLEM,
         middleware=[
             Middleware(OneLineStart),
+            Middleware(ProblemPages),
             Middleware(Observe, service.metrics, stop),
             Middleware(Guard, service.gate),
             Middleware(BodyLimit, *limits),
@@ -47,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service, app.state.stop = service, stop
     for router in ROUTERS:
         app.include_router(router)
+    add_pages(app, service.database)
     add_handlers(app)
     describe(app)
     return app

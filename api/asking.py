@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ValidationError
+
 from api.access.keys import Key
 from api.errors import LimitError
 from api.files.models import ARCHITECTURES
 from api.schema import SearchChanges, SearchSpec
 from api.service import Service
+from api.work.reach import check_reach
 from haq import boards
 from haq.search.asked import Asked, make_request
+from quant.errors import InputError
 
 
 def resolve(service: Service, spec: SearchSpec) -> Asked:
     """The same with paths for names; every name is one that the operator knows.
 
-    Raises UnknownError, ForbiddenError, and InputError where bits, budgets and agent do not fit.
+    Raises UnknownError, ForbiddenError, and InputError where bits, budgets and agent do not fit, or
+    a budget that needs no measuring is out of reach.
     """
     listed = boards.load(service.settings.boards_file)
     for name in spec.boards:
@@ -32,7 +37,9 @@ def resolve(service: Service, spec: SearchSpec) -> Asked:
         calibration=calibration,
         budget=spec.budgets,
     )
-    make_request(asked)
+    if make_request(asked).sweep is not None:
+        raise InputError("a budget has one bound here: begin a search for each")
+    check_reach(asked)
     return asked
 
 
@@ -49,10 +56,13 @@ def network(service: Service, name: str) -> dict[str, Any]:
     }
 
 
-def check_room(service: Service, key: Key) -> None:
-    """Raise LimitError where a key has as many unfinished searches as it may."""
+def check_room(service: Service, key: Key, job_id: str | None) -> None:
+    """Raise LimitError where a key has as many unfinished searches as it may.
+
+    `job_id` is that of the new one where it is known: it may have been made already.
+    """
     most = key.max_searches or service.settings.max_searches
-    if service.jobs.unfinished_of(key.name) >= most:
+    if service.jobs.unfinished_of(key.name, job_id) >= most:
         raise LimitError(f"this key has {most} unfinished searches: wait, or cancel one")
 
 
@@ -72,7 +82,10 @@ def paths_of(asked: Asked) -> Mapping[str, Any]:
 
 
 def changed(spec: SearchSpec, changes: SearchChanges) -> SearchSpec:
-    """A copy with other values for those fields that were given."""
-    return SearchSpec.model_validate(
-        {**spec.model_dump(), **changes.model_dump(exclude_unset=True)}
-    )
+    """A copy with other values for those fields that were given. Raises InputError."""
+    given = changes.model_dump(exclude_unset=True)
+    try:
+        return SearchSpec.model_validate({**spec.model_dump(), **given})
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
+        raise InputError("; ".join(faults)) from None

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from urllib.parse import urlsplit
 
 from api.errors import ConflictError, ForbiddenError
@@ -17,6 +18,8 @@ from haq.board.address import resolve
 from quant.errors import BoardError, InputError
 
 AT_ONCE = 8
+_one_at_a_time = Lock()
+"""The list is read and written whole."""
 
 
 def look_at_all(file: Path) -> list[Board]:
@@ -44,12 +47,13 @@ def add_board(settings: Settings, body: NewBoard) -> Board:
     is another board's, InputError.
     """
     check_host(body.url, settings.board_hosts)
-    listed = boards.load(settings.boards_file)
     addresses = resolve(body.url)
     made = boards.ListedBoard(url=body.url, address=addresses[0], key_env=body.key_env)
-    if body.name in listed and listed[body.name] != made:
-        raise ConflictError(f"the board {body.name} is another one: take another name")
-    boards.save(settings.boards_file, {**listed, body.name: made})
+    with _one_at_a_time:
+        listed = boards.load(settings.boards_file)
+        if body.name in listed and listed[body.name] != made:
+            raise ConflictError(f"the board {body.name} is another one: take another name")
+        boards.save(settings.boards_file, {**listed, body.name: made})
     return look_at(body.name, made)
 
 

@@ -3,6 +3,7 @@
 ServiceError
 ├── UnknownError      404: there is no such thing
 ├── ConflictError     409: not in this state
+│   └── UnderwayError     409: the same request is being carried out, ask again
 ├── ForbiddenError    403: outside of what the operator allows
 └── LimitError        429: the key has used up what it may
 """
@@ -20,6 +21,10 @@ class UnknownError(ServiceError):
 
 class ConflictError(ServiceError):
     """A search is not in a state in which this can be done, or a name is taken."""
+
+
+class UnderwayError(ConflictError):
+    """The same request is being carried out: asked again a little later, it has an answer."""
 
 
 class ForbiddenError(ServiceError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from api.errors import ConflictError
+from api.errors import UnderwayError
 from api.store.schema import ANSWERS
 from haq.store.database import Database
 from quant.errors import InputError
@@ -38,7 +38,7 @@ class Answers:
     def begin(self, key_name: str, given: str, fingerprint: str) -> Answer | None:
         """The earlier answer, or None: then this request is the one to be carried out.
 
-        Raises InputError where the idempotency key was another request's, ConflictError where that
+        Raises InputError where the idempotency key was another request's, UnderwayError where that
         one is still on its way.
         """
         self._forget_old()
@@ -46,13 +46,16 @@ class Answers:
         inserted = self._database.insertion(ANSWERS)
         mine = time.time()
         self._database.write((inserted, [{**row, "at": mine}]))
-        (found,) = self._database.read(select(ANSWERS).where(*self._is(key_name, given)))
+        rows = self._database.read(select(ANSWERS).where(*self._is(key_name, given)))
+        if not rows:  # the other one has come to nothing at this moment
+            return self.begin(key_name, given, fingerprint)
+        found = rows[0]
         if found.fingerprint != fingerprint:
             raise InputError(f"the {HEADER} was that of another request: make a new one")
         if found.status is not None:
             return Answer(found.status, found.body)
         if found.at != mine and not self._take_over(key_name, given, found.at):
-            raise ConflictError("the same request is on its way: ask again in a moment")
+            raise UnderwayError("the same request is on its way: ask again in a moment")
         return None
 
     def finish(self, key_name: str, given: str, answer: Answer) -> None:

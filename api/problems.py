@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api.errors import ConflictError, ForbiddenError, LimitError, UnknownError
+from api.errors import ConflictError, ForbiddenError, LimitError, UnderwayError, UnknownError
 from device_agent.web import problems
 from quant.errors import InputError, StorageError
 
 TABLE: problems.Table = (
     (UnknownError, 404, "unknown"),
+    (UnderwayError, 409, "underway"),
     (ConflictError, 409, "conflict"),
     (ForbiddenError, 403, "forbidden"),
     (LimitError, 429, "limit"),

@@ -270,7 +270,7 @@ class KeyInfo(BaseModel):
 class MadeKey(KeyInfo):
     """A new key: its secret is shown this once."""
 
-    secret: str
+    secret: str | None = Field(description="null in the answer to a repeated request")
 
 
 class KeyList(BaseModel):

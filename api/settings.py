@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quant.errors import InputError
 
@@ -86,6 +86,8 @@ def load_settings() -> Settings:
     """The settings of the environment. Raises InputError of one line that repeats no value."""
     try:
         return Settings()
+    except SettingsError as error:
+        raise InputError(f"setting: {error}; lists are JSON, as [\"/data\"]") from None
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc']))} ({PREFIX}{str(e['loc'][0]).upper()}): {e['msg']}"

@@ -74,16 +74,32 @@ def summary_of(service: Service, job: Job) -> dict[str, Any] | None:
 
 def pareto(trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any] | None) -> Pareto:
     """The front of the trials; a summary adds what they are held against."""
-    measured = any(trial["latency_ratio"] is not None for trial in trials)
-    budget = None if summary is None else summary["details"]["budget"]
-    scale = 1.0 if measured or budget is None else budget["float_cost"]
-    points = [to_point(trial, measured, scale) for trial in trials]
+    measured, budget = is_measured(trials), budget_of(summary)
     return Pareto(
         cost="latency" if measured else "cost" if budget is None else budget["kind"],
         bound=None if budget is None else budget["ratio"],
-        front=front_of(points),
+        front=front_of(points_of(trials, summary)),
         marks=[] if summary is None else marks_of(summary, measured),
     )
+
+
+def points_of(
+    trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any] | None
+) -> list[Point]:
+    """Where every trial lies; a summary says what float costs."""
+    measured, budget = is_measured(trials), budget_of(summary)
+    scale = 1.0 if measured or budget is None else budget["float_cost"]
+    return [to_point(trial, measured, scale) for trial in trials]
+
+
+def is_measured(trials: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a board timed the trials."""
+    return any(trial["latency_ratio"] is not None for trial in trials)
+
+
+def budget_of(summary: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What a search was held to, as far as it has ended."""
+    return None if summary is None else summary["details"]["budget"]
 
 
 def to_point(trial: Mapping[str, Any], measured: bool, scale: float) -> Point:

@@ -28,5 +28,5 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8100
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "/opt/haq/healthcheck.py"]
+    CMD ["python", "/opt/haq/healthcheck.py", "agent"]
 ENTRYPOINT ["haq-agent"]

@@ -6,7 +6,8 @@ HaqError
 │   ├── ModelError      unknown network, unusable weights, unsupported layer
 │   ├── PolicyError     a policy that does not fit the network or the engine
 │   ├── BudgetError     a budget that cannot be met
-│   └── StateError      a searcher's saved state that is damaged or another's
+│   ├── StateError      a searcher's saved state that is damaged or another's
+│   └── InUseError      a run that another process has
 ├── BoardError          the device agent failed to measure
 │   ├── BoardLostError      it does not answer, or stopped in the middle: trying again may help
 │   ├── BoardBusyError      others have the board, or have taken it over
@@ -44,6 +45,10 @@ class BudgetError(InputError):
 
 class StateError(InputError):
     """The saved state of a searcher is damaged, or that of another searcher."""
+
+
+class InUseError(InputError):
+    """Another process has the run: when that has ended, it can go on."""
 
 
 class BoardError(HaqError):

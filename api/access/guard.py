@@ -94,9 +94,10 @@ def unknown() -> Response:
 
 
 def sign_in(scope: Scope) -> Response:
-    """To the form that asks a person for a key, and back."""
+    """To the form that asks a person for a key, and back; a form that was sent is not repeated."""
     query = scope["query_string"].decode("latin-1")
     there = get_route_path(scope) + (f"?{query}" if query else "")
+    there = there if scope["method"] in READING else "/"
     return RedirectResponse(f"/login?next={quote(there, safe='')}", 303)
 
 
@@ -108,7 +109,7 @@ def is_open(path: str) -> bool:
 def is_page(scope: Scope) -> bool:
     """Whether a browser asks for a page to show."""
     accepts = "text/html" in Headers(scope=scope).get("accept", "")
-    return scope["method"] == "GET" and accepts and not get_route_path(scope).startswith("/v1/")
+    return accepts and not get_route_path(scope).startswith("/v1/")
 
 
 def is_foreign(scope: Scope) -> bool:

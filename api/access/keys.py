@@ -57,11 +57,16 @@ class Keys:
         return int(row[0]) > 0
 
     def find(self, presented: bytes) -> Key | None:
-        """The key of a secret; None where there is none. It is looked up by its digest."""
+        """The key of a secret; None where there is none. It is looked up by its digest.
+
+        The empty one is nobody's, even if the settings have it.
+        """
+        if not presented:
+            return None
         digest = digest_of(presented)
         if self._own is not None and secrets.compare_digest(digest, self._own):
             return Key("operator", "admin")
-        return self._read(AT.digest == digest) if presented else None
+        return self._read(AT.digest == digest)
 
     def named(self, name: str) -> Key | None:
         """The key of a name, for who has shown its secret before; None where it is revoked."""

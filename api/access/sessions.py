@@ -43,5 +43,5 @@ def load_secret(file: Path) -> bytes:
     """The secret of a file, made where there is none. Raises InputError, StorageError."""
     if not file.exists():
         replace(file, secrets.token_bytes(SECRET_BYTES))
-        file.chmod(0o600)
+    file.chmod(0o600)
     return read_bytes(file)

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.events.cursor import Cursor
 from api.jobs import Job
-from quant.errors import StorageError
+from quant.errors import HaqError
 
 POLL_S = 0.5
 CHUNK = 500
@@ -48,7 +48,7 @@ class Feed:
     async def poll(self) -> None:
         """Look into the store again and again; a store that fails is asked again."""
         while True:
-            with suppress(StorageError):
+            with suppress(HaqError):
                 if await run_in_threadpool(self.read):
                     self._news.set()
                     self._news = asyncio.Event()

@@ -44,14 +44,17 @@ class Datasets:
         try:
             found = path.resolve()
             allowed = path.is_absolute() and any(found.is_relative_to(r) for r in self._roots)
+            is_folder = allowed and found.is_dir()
         except (OSError, ValueError, RuntimeError):
-            allowed = False
+            allowed = is_folder = False
         if not allowed:
             raise ForbiddenError(
                 "the folder is not below one that the operator allows (HAQ_SERVICE_DATA_ROOTS)"
             )
-        if not found.is_dir():
+        if not is_folder:
             raise InputError("there is no such folder of images")
+        if ":" in str(found):
+            raise InputError("a folder of images has no colon in its path: rows follow behind one")
         return found
 
     def get(self, name: str) -> Dataset:

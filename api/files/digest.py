@@ -1,14 +1,14 @@
-"""SHA-256 of files, and as a header says it (RFC 9530)."""
+"""SHA-256 of files that are asked for again and again, and as a header says it."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from functools import lru_cache
 from pathlib import Path
 
-CHUNK_BYTES = 2**20
+from haq import digest
+from haq.digest import from_header, to_header
+
+__all__ = ["from_header", "sha256_of", "to_header"]
 
 
 def sha256_of(path: Path) -> str:
@@ -19,19 +19,4 @@ def sha256_of(path: Path) -> str:
 
 @lru_cache(4096)
 def _sha256_of(path: Path, size_bytes: int, changed_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def to_header(sha256: str) -> str:
-    """The value of `Repr-Digest`."""
-    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
-
-
-def from_header(value: str) -> str | None:
-    """Inverse of `to_header`; None where it says nothing of SHA-256."""
-    found = re.search(r"sha-256=:([A-Za-z0-9+/]{43}=):", value)
-    return base64.b64decode(found[1]).hex() if found else None
+    return digest.sha256_of(path)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +24,9 @@ from quant.errors import InputError
 
 ARCHITECTURES = ("mbv2",)
 """Of the weights that can be uploaded; each is the name of a packaged model, too."""
+PARTIAL = ".partial.safetensors"
+ABANDONED_S = 24 * 3600.0
+"""An upload to which nothing was added for so long will not be ended."""
 
 
 class Models:
@@ -31,11 +34,15 @@ class Models:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
+        self._clear()
 
-    async def receive(self, chunks: AsyncIterator[bytes], expected: str | None) -> Path:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], expected: str | None, check: Callable[[Path], None]
+    ) -> Path:
         """A body, streamed to the disk under its digest; the file is there already or new.
 
-        Raises InputError where the digest is another one than expected; nothing is kept then.
+        Raises InputError where the digest is another one than expected, and what `check` raises of
+        the file; nothing is kept then.
         """
         sha = hashlib.sha256()
         with self._partial() as (partial, stream):
@@ -45,6 +52,7 @@ class Models:
             if expected is not None and sha.hexdigest() != expected:
                 raise InputError(f"the body's SHA-256 is {sha.hexdigest()}, not {expected}")
             await run_in_threadpool(settle, stream)
+            await run_in_threadpool(check, partial)
             path = self.path(sha.hexdigest())
             partial.replace(path)
             sync_folder(path.parent)
@@ -95,12 +103,18 @@ class Models:
     def _partial(self) -> Iterator[tuple[Path, BinaryIO]]:
         """A file that is gone at the end unless it has got its name."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{uuid4().hex}.partial"
+        path = self._folder / f"{uuid4().hex}{PARTIAL}"
         try:
             with path.open("wb") as stream:
                 yield path, stream
         finally:
             path.unlink(missing_ok=True)
+
+    def _clear(self) -> None:
+        """Remove what uploads left whose server was killed; others may be on their way."""
+        for path in self._folder.glob(f"*{PARTIAL}"):
+            if time.time() - path.stat().st_mtime > ABANDONED_S:
+                path.unlink(missing_ok=True)
 
 
 def settle(stream: BinaryIO) -> None:

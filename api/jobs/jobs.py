@@ -60,9 +60,11 @@ class Jobs:
             wanted = wanted.where(earlier)
         return [from_row(row) for row in self._database.read(wanted)]
 
-    def unfinished_of(self, key_name: str) -> int:
-        """How many searches of a key have not ended."""
-        found = select(func.count(AT.id)).where(AT.created_by == key_name, AT.state.not_in(ENDED))
+    def unfinished_of(self, key_name: str, beside: str | None = None) -> int:
+        """How many searches of a key have not ended, one of them left out."""
+        found = select(func.count(AT.id)).where(
+            AT.created_by == key_name, AT.state.not_in(ENDED), AT.id != (beside or "")
+        )
         (row,) = self._database.read(found)
         return int(row[0])
 

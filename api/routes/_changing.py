@@ -19,7 +19,6 @@ from device_agent.web.problems import problem
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 SECRETS = frozenset({"secret"})
 """Fields of an answer that are not kept: who asks again gets null."""
-STREAMED = "application/octet-stream"
 
 
 class ChangingRoute(APIRoute):
@@ -28,12 +27,13 @@ class ChangingRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """What answers a request."""
         handle, action = super().get_route_handler(), self.name
+        is_parsed = self.body_field is not None
 
         async def answer(request: Request) -> Response:
             if request.method in {"GET", "HEAD"}:
                 return await handle(request)
             service: Service = request.app.state.service
-            response = await once(service, request, handle)
+            response = await once(service, request, handle, is_parsed)
             name = request.state.key_name
             target = request.url.path
             await run_in_threadpool(service.trail.note, name, action, target, response.status_code)
@@ -43,7 +43,10 @@ class ChangingRoute(APIRoute):
 
 
 async def once(
-    service: Service, request: Request, handle: Callable[[Request], Awaitable[Response]]
+    service: Service,
+    request: Request,
+    handle: Callable[[Request], Awaitable[Response]],
+    is_parsed: bool,
 ) -> Response:
     """The answer, or the earlier one to the same request."""
     given = request.headers.get(HEADER)
@@ -51,7 +54,7 @@ async def once(
         return await handle(request)
     if not re.fullmatch(r"[!-~]{1,200}", given):
         return problem(422, f"{HEADER} has 1 to 200 visible ASCII characters")
-    name, mark = request.state.key_name, await fingerprint_of(request)
+    name, mark = request.state.key_name, await fingerprint_of(request, is_parsed)
     earlier = await run_in_threadpool(service.answers.begin, name, given, mark)
     if earlier is not None:
         return JSONResponse(earlier.body, earlier.status, {"Idempotent-Replayed": "true"})
@@ -66,13 +69,16 @@ async def once(
     return response
 
 
-async def fingerprint_of(request: Request) -> str:
-    """Of method, address and body; of a stream what its headers say of it."""
+async def fingerprint_of(request: Request, is_parsed: bool) -> str:
+    """Of method, address and body; of one that is not parsed what its headers say of it.
+
+    That may be a model, which is never held in memory.
+    """
     target = f"{request.url.path}?{request.url.query}"
-    if request.headers.get("content-type", "").startswith(STREAMED):
-        said = [request.headers.get(n, "") for n in ("repr-digest", "content-length")]
-        return fingerprint(request.method, target, " ".join(said).encode())
-    return fingerprint(request.method, target, await request.body())
+    if is_parsed:
+        return fingerprint(request.method, target, await request.body())
+    said = [request.headers.get(n, "") for n in ("repr-digest", "content-length")]
+    return fingerprint(request.method, target, " ".join(said).encode())
 
 
 def without_secrets(body: Any) -> Any:

@@ -16,12 +16,22 @@ from api.routes._common import SearchId, TheService
 
 router = APIRouter(prefix="/v1/searches/{search_id}", tags=["events"])
 RETRY_MS = 1000
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "the place behind it, for Last-Event-ID"},
+        "event": {"enum": ["state", "trial", "progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+"""Each event of the stream, as OpenAPI before 3.2 has it described."""
 
 
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
 )
 async def follow(
     search_id: SearchId,

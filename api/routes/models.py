@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -58,6 +59,8 @@ async def upload_model(
         "input_size": input_size,
         "padding": padding,
     }
-    path = await service.models.receive(request.stream(), expected)
-    await run_in_threadpool(check_weights, path, architecture, input_size, padding)
+    check = partial(
+        check_weights, architecture=architecture, input_size=input_size, padding=padding
+    )
+    path = await service.models.receive(request.stream(), expected, check)
     return await run_in_threadpool(service.models.add, declared, path, key.name)

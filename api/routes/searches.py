@@ -94,8 +94,8 @@ def created(
 ) -> Search:
     """A new search, or the one that the same request has made already."""
     asked = resolve(service, spec)
-    check_room(service, key)
     job_id = None if once is None else id_from(key.name, once)
+    check_room(service, key, job_id)
     job = service.jobs.add(to_stored(spec, asked), key.name, job_id)
     if job.spec["spec"] != spec.model_dump(mode="json"):
         raise ConflictError("this idempotency key has made another search: take a new one")

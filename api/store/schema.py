@@ -5,7 +5,18 @@ Times are seconds since 1970.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 METADATA = MetaData()
 
@@ -74,7 +85,7 @@ MODELS = Table(
     Column("name", String(80), nullable=False, unique=True),
     Column("architecture", String(40), nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
     Column("input_size", Integer, nullable=False),
     Column("padding", String(8), nullable=False),
     Column("created_by", String(64), nullable=False),

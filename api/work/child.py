@@ -13,12 +13,13 @@ from typing import Any
 
 from api.settings import load_settings
 from api.work.errand import Ending, Errand
+from api.work.layers import layers_file, write_layers
 from device_agent.processes.lifeline import exit_when_stdin_closes
-from quant.errors import BoardError, HaqError, StorageError, WorkerError
+from quant.errors import BoardError, HaqError, InUseError, StorageError, WorkerError
 
 PATIENCE_S = 1800.0
 """How long a lost board is waited for."""
-PASSING = (BoardError, StorageError, WorkerError)
+PASSING = (BoardError, StorageError, WorkerError, InUseError)
 """Errors that say nothing against the search itself."""
 
 
@@ -85,6 +86,7 @@ def search(errand: Errand) -> None:
     request = make_request(errand.asked)
     folder = RunFolder(settings.runs_dir / errand.job_id, request.model, errand.job_id)
     with room(folder.path):
+        write_layers(layers_file(settings.data_dir, errand.job_id), request)
         if not folder.summary.is_file():
             with open_boards(errand.boards, None, tell=progress.note) as board:
                 patience_s = PATIENCE_S if errand.boards else 0.0

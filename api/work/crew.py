@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 from api.settings import Settings
 from device_agent.web.logs import log
@@ -55,4 +56,5 @@ class Crew:
             for index, worker in enumerate(self._workers):
                 if worker.poll() is not None:
                     log.warning("a worker ended, another one starts", code=worker.returncode)
-                    self._workers[index] = self._start_one()
+                    with suppress(OSError):  # no more processes, for now
+                        self._workers[index] = self._start_one()

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,15 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 env={**os.environ, **environ},
+                # Ctrl-C on the terminal of a worker is no end of the search by itself.
+                start_new_session=True,
             )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         assert self._child.stdin is not None
-        self._child.stdin.write(errand.to_line())
-        self._child.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended already, which is seen below
+            self._child.stdin.write(errand.to_line())
+            self._child.stdin.flush()
 
     def is_over(self, timeout_s: float) -> bool:
         """Wait a while; whether it has ended and all that it said was heard."""

@@ -41,26 +41,33 @@ class Worker:
     def carry_out(self, job: Job) -> None:
         """To its end, or until it is to stop, or another worker has it."""
         log.info("search begins", search=job.id, token=job.token)
+        try:
+            self._see_through(job)
+        except LeaseLostError:
+            log.warning("search lost to another worker", search=job.id)
+
+    def _see_through(self, job: Job) -> None:
+        try:
+            process = self._start(job)
+        except OSError as error:  # no room on the disk, or no more processes
+            self._again(job, f"{CRASHED}: {error}")
+            return
+        self._conclude(job, process, self._attend(job, process))
+
+    def _start(self, job: Job) -> Process:
         errand = Errand(job.id, asked_from(job.spec["asked"]), tuple(job.spec["boards"]))
         folder = self._settings.data_dir / "logs"
         folder.mkdir(parents=True, exist_ok=True)
-        process = Process(errand, self._settings.to_environ(), folder / f"{job.id}.log")
-        try:
-            wanted = self._attend(job, process)
-        except LeaseLostError:
-            process.kill()
-            log.warning("search lost to another worker", search=job.id)
-            return
-        try:
-            self._conclude(job, process, wanted)
-        except LeaseLostError:
-            log.warning("search lost to another worker", search=job.id)
+        return Process(errand, self._settings.to_environ(), folder / f"{job.id}.log")
 
     def _attend(self, job: Job, process: Process) -> Wanted | None:
         """Until it is over: None, or what is wanted of it instead. Raises LeaseLostError."""
         while not process.is_over(POLL_S):
             try:
                 wanted = self._jobs.beat(job, process.progress, self._settings.lease_s)
+            except LeaseLostError:
+                process.kill()
+                raise
             except StorageError as error:
                 # Without its lease kept another worker takes it, and this one hears of that.
                 log.error("lease not kept", search=job.id, reason=str(error))
@@ -86,7 +93,8 @@ class Worker:
         """Back to the queue, or failed where that has not helped."""
         crashes = sum(str(event["note"]).startswith(CRASHED) for event in job.history)
         if crashes < CRASHES:
-            self._stop.wait(POLL_S * 2**crashes)
+            # Not longer than its lease lasts, or nobody would count how often it has ended.
+            self._stop.wait(min(POLL_S * 2**crashes, self._settings.lease_s / 2))
             self._when_stored(lambda: self._jobs.stop(job, note))
         else:
             self._when_stored(lambda: self._jobs.end(job, note))

@@ -2,11 +2,15 @@
 
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from haq.cli import boards
 from haq.cli._interrupt import INTERRUPTED
+from haq.cli._server import Server
+from haq.cli._typed import is_typed
 from haq.cli.cost import cost
 from haq.cli.evaluate import evaluate
 from haq.cli.export import export
@@ -17,7 +21,7 @@ from haq.cli.quantize import quantize
 from haq.cli.report import report
 from haq.cli.search import search
 from haq.cli.train import train
-from quant.errors import HaqError
+from quant.errors import HaqError, InputError
 
 OURS = frozenset({"haq", "env", "quant", "device_agent", "api"})
 MORE_COMMANDS = "haq.commands"
@@ -41,8 +45,34 @@ for found in entry_points(group=MORE_COMMANDS):
 
 
 @app.callback()
-def _root() -> None:
+def _root(
+    context: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HAQ_SERVER",
+            metavar="URL",
+            help="Search on a server (haq serve) instead of here: http://HOST:PORT.",
+        ),
+    ] = None,
+    server_key: Annotated[
+        str | None, typer.Option(envvar="HAQ_SERVER_KEY", help="A key of the server.")
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HAQ_SERVER_CA",
+            help="PEM file of the authority that signed the server's certificate.",
+        ),
+    ] = None,
+) -> None:
     """Search the precision of every layer of a network, measured on the board that runs it."""
+    if not server:
+        return
+    if context.invoked_subcommand == "search":
+        context.obj = Server(server, server_key, server_ca)
+    elif is_typed(context, "server"):
+        raise InputError("only `haq search` runs on a server: leave out --server")
 
 
 def main() -> None:

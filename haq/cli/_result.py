@@ -1,7 +1,8 @@
-"""The result of a search on standard error."""
+"""The result of a search, for people on standard error and as JSON on standard output."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ from rich.table import Table
 
 from haq.report.rows import TITLES, Row, kinds_of, result_rows
 from haq.report.sentences import budget_sentence, score_sentences, size_sentence, title
+
+
+def tell_result(summary: dict[str, Any], report: Path, as_json: bool) -> None:
+    """Print a summary, or that of a sweep; with `as_json` also as one JSON line."""
+    show = print_front if "front" in summary else print_result
+    show(summary, report)
+    if as_json:
+        print(json.dumps({name: part for name, part in summary.items() if name != "details"}))
 
 
 def print_result(summary: dict[str, Any], report: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,8 @@ from haq.cli._options import (
     ThreadsOption,
     WeightsOption,
 )
+from haq.cli._server import check_options, follow_there, search_there
+from haq.cli._typed import typed_options
 from haq.cli._workers import Crew
 from quant.errors import (
     BoardError,
@@ -188,6 +189,13 @@ def search(
             help="Go on with the search of this run folder; all settings are the folder's.",
         ),
     ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="With --server: follow a search that runs there already, and fetch its result.",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -203,6 +211,11 @@ def search(
     from haq.search.asked import Asked, make_request
     from haq.store import RunFolder
 
+    check_options(context)
+    folder = RunFolder(out or default_folder(model), model)
+    if follow is not None:
+        follow_there(context.obj, follow, folder.path, as_json)
+        return
     boards = Boards(board or [], board_key, board_ca, patience)
     means = Means(boards, Crew(workers, ray), store)
     if resume is not None:
@@ -233,7 +246,10 @@ def search(
         threads=threads,
         cores=cores,
     )
-    carry_out(make_request(asked), RunFolder(out or default_folder(model), model), means, as_json)
+    if context.obj is not None:
+        search_there(context.obj, asked, boards.named, folder.path, as_json)
+        return
+    carry_out(make_request(asked), folder, means, as_json)
 
 
 @dataclass(frozen=True)
@@ -292,16 +308,12 @@ def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: 
 
 def finish(folder: RunFolder, as_json: bool) -> None:
     """Write the report of a search that has ended, and print its result."""
-    from haq.cli._result import print_front, print_result
+    from haq.cli._result import tell_result
     from haq.report import write_report
     from haq.store.run_folder import read_json
 
     write_report(folder.path)
-    summary = read_json(folder.summary)
-    show = print_front if "front" in summary else print_result
-    show(summary, folder.report)
-    if as_json:
-        print(json.dumps({name: part for name, part in summary.items() if name != "details"}))
+    tell_result(read_json(folder.summary), folder.report, as_json)
 
 
 def go_on(path: Path, means: Means, as_json: bool) -> None:
@@ -325,19 +337,10 @@ def go_on(path: Path, means: Means, as_json: bool) -> None:
 
 def refuse_settings(context: typer.Context) -> None:
     """Raise InputError for options that cannot go with --resume."""
-    typed = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in WITH_RESUME and is_typed(context, parameter.name or "")
-    ]
+    given = typed_options(context)
+    typed = [option for name, option in given.items() if name not in WITH_RESUME]
     if typed:
         raise InputError(f"--resume takes all settings from the run: leave out {', '.join(typed)}")
-
-
-def is_typed(context: typer.Context, name: str) -> bool:
-    """Whether an option was given on the command line."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 @contextmanager

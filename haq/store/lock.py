@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from haq.store.durable import writing
-from quant.errors import InputError
+from quant.errors import InUseError
 
 LOCK = "lock"
 
@@ -20,7 +20,7 @@ def sole_use(folder: Path) -> Iterator[None]:
     """Have an existing folder for the time of the block.
 
     The system lets go of it when the process ends in whatever way; only the file then stays, and
-    keeps nobody out. Raises InputError where another process has the folder, naming it, and
+    keeps nobody out. Raises InUseError where another process has the folder, naming it, and
     StorageError where the folder cannot be written.
     """
     path = folder / LOCK
@@ -36,14 +36,14 @@ def sole_use(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError where another process has the folder, if there is one."""
+    """Raise InUseError where another process has the folder, if there is one."""
     if (folder / LOCK).is_file():
         with sole_use(folder):
             pass
 
 
 def hold(path: Path) -> TextIO:
-    """The lock's file, open and locked. Raises InputError or StorageError."""
+    """The lock's file, open and locked. Raises InUseError or StorageError."""
     while True:
         with writing(path):
             file = path.open("a+", encoding="ascii")
@@ -59,13 +59,13 @@ def hold(path: Path) -> TextIO:
 
 
 def lock(file: TextIO, path: Path) -> None:
-    """Lock an open file. Raises InputError where another process has done so."""
+    """Lock an open file. Raises InUseError where another process has done so."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "that has just begun"
-        raise InputError(
+        raise InUseError(
             f"{path.parent} is in use by process {holder}: wait until it ends, or stop it"
         ) from None
 

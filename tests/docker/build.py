@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import run
 
@@ -18,14 +19,19 @@ STAND_INS = {
 """Debian packages that make a base image's equal; its python is found as /usr/local/bin/python."""
 
 
-def build(dockerfile: Path, context: Path, folder: Path, arch: str) -> tuple[Path, Image]:
-    """Root folder and memory of the last stage. Raises CalledProcessError where a step fails."""
+def build(
+    dockerfile: Path, context: Path, folder: Path, arch: str, args: Mapping[str, str]
+) -> tuple[Path, Image]:
+    """Root folder and memory of the last stage; `args` are as of `docker build --build-arg`.
+
+    Raises CalledProcessError where a step fails.
+    """
     roots: dict[str, Path] = {}
     image = Image()
     for stage in read_stages(dockerfile.read_text()):
-        root = folder / f"stage-{stage.name}"
+        root = folder / f"{dockerfile.stem}-{stage.name}"
         start_from(stage.image, root, folder, arch)
-        image = Image(env={"PATH": PATH})
+        image = Image(args, env={"PATH": PATH})
         for instruction in stage.instructions:
             print(f"{instruction.word} {instruction.text}", flush=True)
             image = carry_out(instruction, image, root, context, roots, arch)
@@ -54,7 +60,8 @@ def carry_out(
 ) -> Image:
     """Do one step in the root folder, or remember it."""
     if instruction.word == "RUN":
-        inside = Inside(root, arch, image.env, image.folder, user=image.user)
+        seen = {**image.args, **image.env}
+        inside = Inside(root, arch, seen, image.folder, user=image.user)
         check_call(inside, ["/bin/sh", "-c", instruction.text])
     elif instruction.word == "COPY":
         copy(instruction.text, image.folder, root, context, roots)

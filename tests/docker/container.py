@@ -30,6 +30,11 @@ class Container:
     binds: Mapping[str, Path] = field(default_factory=dict)
 
     @property
+    def started(self) -> list[str]:
+        """The command that it starts with."""
+        return [*self.image.entrypoint, *self.image.command]
+
+    @property
     def inside(self) -> Inside:
         """How its commands see it."""
         (volume,) = self.image.volumes
@@ -52,6 +57,10 @@ class Container:
         assert process.returncode == 0, f"{command} ended with {process.returncode}"
         return str(text).strip()
 
+    def status(self) -> int:
+        """How it ends where nobody stops it."""
+        return call(self.inside, self.started)
+
     def can(self, command: str) -> bool:
         """Whether a line of shell ends with 0 in the container."""
         return call(self.inside, ["sh", "-c", f"{command} 2> /dev/null"]) == 0
@@ -63,7 +72,7 @@ class Container:
     @contextmanager
     def running(self) -> Iterator[Popen[Any]]:
         """The entry point as process 1, stopped at the end as `docker stop` does."""
-        process = start(self.inside, self.image.entrypoint)
+        process = start(self.inside, self.started)
         try:
             yield process
         finally:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from string import Template
 
-KNOWN = ("FROM", "COPY", "RUN", "ENV", "USER", "WORKDIR", "VOLUME", "EXPOSE")
-KNOWN_LAST = ("HEALTHCHECK", "ENTRYPOINT")
+KNOWN = ("FROM", "ARG", "COPY", "RUN", "ENV", "USER", "WORKDIR", "VOLUME", "EXPOSE")
+KNOWN_LAST = ("HEALTHCHECK", "ENTRYPOINT", "CMD")
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Image:
-    """What an image remembers for commands in it, and for its containers."""
+    """What an image remembers for commands in it, and for its containers.
 
+    given: values for the `ARG`s of the Dockerfile, in place of their defaults. args: those of this
+    stage, which its commands see and its containers do not.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
     user: str = "root"
     volumes: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     healthcheck: tuple[str, ...] = ()
 
 
@@ -71,10 +78,15 @@ def remember(image: Image, instruction: Instruction) -> Image:
         pairs = (word.partition("=") for word in shlex.split(text))
         found = {name: Template(value).substitute(image.env) for name, _, value in pairs}
         return replace(image, env={**image.env, **found})
+    if instruction.word == "ARG":
+        name, _, default = text.partition("=")
+        return replace(image, args={**image.args, name: image.given.get(name, default)})
     if instruction.word == "HEALTHCHECK":
         return replace(image, healthcheck=tuple(json.loads(text.partition("CMD ")[2])))
     if instruction.word == "ENTRYPOINT":
         return replace(image, entrypoint=tuple(json.loads(text)))
+    if instruction.word == "CMD":
+        return replace(image, command=tuple(json.loads(text)))
     if instruction.word == "VOLUME":
         return replace(image, volumes=(*image.volumes, text))
     if instruction.word == "USER":

@@ -14,14 +14,24 @@ from threading import Thread
 
 import pytest
 import trustme
+from pydantic_settings import BaseSettings
+
+from api.settings import Settings as Service
+from device_agent.settings import Settings as Agent
 
 SCRIPT = Path(__file__).parents[2] / "docker" / "healthcheck.py"
 
 
 class Healthy(BaseHTTPRequestHandler):
+    path_of_health = "/healthz"
+
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/healthz" else 404)
+        self.send_response(200 if self.path == self.path_of_health else 404)
         self.end_headers()
+
+
+class Ready(Healthy):
+    path_of_health = "/readyz"
 
 
 class Ill(BaseHTTPRequestHandler):
@@ -43,10 +53,12 @@ def serving(
         server.shutdown()
 
 
-def check(port: int, **settings: str) -> tuple[int, str]:
+def check(port: int, name: str = "agent", **settings: str) -> tuple[int, str]:
     """Exit code and output of the script."""
-    env = {"HAQ_AGENT_PORT": str(port), "HAQ_AGENT_HOST": "0.0.0.0", **settings}
-    done = subprocess.run([sys.executable, SCRIPT], env=env, capture_output=True, text=True)
+    prefix = f"HAQ_{name.upper()}_"
+    env = {f"{prefix}PORT": str(port), f"{prefix}HOST": "0.0.0.0", **settings}
+    command = [sys.executable, str(SCRIPT), name]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.stderr == ""
     return done.returncode, done.stdout
 
@@ -55,6 +67,12 @@ def check(port: int, **settings: str) -> tuple[int, str]:
 def test_an_agent_that_answers_is_healthy(host: str) -> None:
     with serving(Healthy) as port:
         assert check(port, HAQ_AGENT_HOST=host) == (0, "")
+
+
+def test_a_service_whose_store_answers_is_healthy() -> None:
+    with serving(Ready) as port:
+        assert check(port, "service") == (0, "")
+        assert check(port, "agent")[0] == 1
 
 
 def test_an_agent_behind_tls_is_healthy_whatever_its_certificate_names() -> None:
@@ -66,19 +84,28 @@ def test_an_agent_behind_tls_is_healthy_whatever_its_certificate_names() -> None
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("name", "settings", "expected"),
     [
-        ({}, "http://127.0.0.1:8100/healthz"),
-        ({"HAQ_AGENT_HOST": "::", "HAQ_AGENT_PORT": "1"}, "http://[::1]:1/healthz"),
+        ("agent", {}, "http://127.0.0.1:8100/healthz"),
+        ("agent", {"HAQ_AGENT_HOST": "::", "HAQ_AGENT_PORT": "1"}, "http://[::1]:1/healthz"),
         (
+            "agent",
             {"HAQ_AGENT_HOST": "fd00::7", "HAQ_AGENT_TLS_CERT": "x"},
             "https://[fd00::7]:8100/healthz",
         ),
-        ({"HAQ_AGENT_TLS_CERT": ""}, "http://127.0.0.1:8100/healthz"),
+        ("agent", {"HAQ_AGENT_TLS_CERT": ""}, "http://127.0.0.1:8100/healthz"),
+        ("service", {"HAQ_AGENT_PORT": "1"}, "http://127.0.0.1:8200/readyz"),
+        ("service", {"HAQ_SERVICE_PORT": "1"}, "http://127.0.0.1:1/readyz"),
     ],
 )
-def test_addresses(settings: dict[str, str], expected: str) -> None:
-    assert runpy.run_path(str(SCRIPT))["url"](settings) == expected
+def test_addresses(name: str, settings: dict[str, str], expected: str) -> None:
+    assert runpy.run_path(str(SCRIPT))["url"](name, settings) == expected
+
+
+@pytest.mark.parametrize(("name", "settings"), [("agent", Agent), ("service", Service)])
+def test_ports_are_the_defaults_of_the_settings(name: str, settings: type[BaseSettings]) -> None:
+    port, _ = runpy.run_path(str(SCRIPT))["ASKED"][name]
+    assert port == str(settings.model_fields["port"].default)
 
 
 def test_an_agent_that_refuses_is_not() -> None:

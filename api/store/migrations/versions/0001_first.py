@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(80), nullable=False, unique=True),
         sa.Column("architecture", sa.String(40), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
-        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("input_size", sa.Integer(), nullable=False),
         sa.Column("padding", sa.String(8), nullable=False),
         *made(),

@@ -1,0 +1,44 @@
+"""A question to torch, put to a process of its own: the service itself does not load it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.work.check import without_secrets
+from quant.errors import HaqError, InputError
+
+TIMEOUT_S = 120.0
+Question = Mapping[str, Any]
+
+
+def ask(module: str, question: Question) -> Any:
+    """What `python -m MODULE` answers. Raises InputError with what it finds wrong."""
+    try:
+        done = subprocess.run(
+            (sys.executable, "-m", module, json.dumps(question, default=str)),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env=without_secrets(os.environ),
+            check=False,
+        )
+        said = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        raise InputError("the network could not be looked at here: try again later") from None
+    if "problem" in said:
+        raise InputError(said["problem"])
+    return said["answer"]
+
+
+def answer(reply: Callable[[Question], Any]) -> None:
+    """Print what `reply` makes of the question, or what is wrong with that."""
+    try:
+        said = {"answer": reply(json.loads(sys.argv[1]))}
+    except HaqError as error:
+        said = {"problem": str(error)}
+    print(json.dumps(said))
