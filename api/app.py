@@ -38,6 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Layer-by-layer precision search as a service",
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # these pages load from other hosts
+        redoc_url=None,
         responses=PROBLEM,
         middleware=[
             Middleware(OneLineStart),

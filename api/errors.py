@@ -5,6 +5,7 @@ ServiceError
 ├── ConflictError     409: not in this state
 │   └── UnderwayError     409: the same request is being carried out, ask again
 ├── ForbiddenError    403: outside of what the operator allows
+├── BusyError         503: too much is going on here just now
 └── LimitError        429: the key has used up what it may
 """
 
@@ -29,6 +30,10 @@ class UnderwayError(ConflictError):
 
 class ForbiddenError(ServiceError):
     """A folder or a host is not among those that the operator allows."""
+
+
+class BusyError(ServiceError):
+    """Nothing is wrong with what was asked for: there was no time for it."""
 
 
 class LimitError(ServiceError):

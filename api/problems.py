@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api.errors import ConflictError, ForbiddenError, LimitError, UnderwayError, UnknownError
+from api.errors import (
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    LimitError,
+    UnderwayError,
+    UnknownError,
+)
 from device_agent.web import problems
 from quant.errors import InputError, StorageError
 
@@ -14,6 +21,7 @@ TABLE: problems.Table = (
     (ConflictError, 409, "conflict"),
     (ForbiddenError, 403, "forbidden"),
     (LimitError, 429, "limit"),
+    (BusyError, 503, "busy"),
     (InputError, 422, "invalid"),
     (StorageError, 503, "storage"),
 )

@@ -87,7 +87,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except SettingsError as error:
-        raise InputError(f"setting: {error}; lists are JSON, as [\"/data\"]") from None
+        raise InputError(f'setting: {error}; lists are JSON, as ["/data"]') from None
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc']))} ({PREFIX}{str(e['loc'][0]).upper()}): {e['msg']}"

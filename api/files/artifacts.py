@@ -20,7 +20,7 @@ MEDIA_TYPES: Mapping[str, str] = {
 def artifacts_of(folder: RunFolder) -> dict[str, Path]:
     """Those that are there, by name."""
     files = (
-        *(folder.report, folder.summary, folder.policy, folder.trials, folder.profile),
+        *(folder.report, folder.summary, folder.policy, folder.trials, folder.profile, folder.harm),
         *(folder.ncnn_param, folder.ncnn_bin, folder.metadata, folder.onnx, folder.packed),
     )
     return {file.name: file for file in files if file.is_file()}

@@ -17,17 +17,23 @@ from haq.store.run_folder import read_json
 
 Layers = Mapping[str, Mapping[str, int]]
 """Bits of `weight` and `activation` by layer name."""
+Harm = Mapping[str, Sequence[Mapping[str, float]]]
+"""By layer, the divergence that each pair of bits causes alone."""
 
 
 @dataclass(frozen=True)
 class LayerBits:
-    """A layer's bits, and its shares of all parameters and of the latency, where known."""
+    """A layer's bits, and its shares of all parameters, latency and sensitivity, where known.
+
+    Its sensitivity is the divergence that it causes alone at its narrowest bits.
+    """
 
     name: str
     weight: int
     activation: int
     parameters: float | None
     latency: float | None
+    sensitivity: float | None = None
 
     @property
     def text(self) -> str:
@@ -42,10 +48,18 @@ def bits_of(service: Service, job: Job, policy: Mapping[str, Any]) -> list[Layer
     sizes = read_layers(layers_file(service.settings.data_dir, job.id))
     parameters = parameter_shares(sizes, layers)
     latencies = latency_shares(profile_of(service, job), layers)
+    sensitivities = sensitivity_shares(harm_of(service, job), layers)
+    shares = (parameters, latencies, sensitivities)
     return [
-        LayerBits(name, b["weight"], b["activation"], parameters.get(name), latencies.get(name))
+        LayerBits(name, b["weight"], b["activation"], *(share.get(name) for share in shares))
         for name, b in layers.items()
     ]
+
+
+def harm_of(service: Service, job: Job) -> Harm | None:
+    """What every layer harms alone; None until the search has probed them."""
+    file = folder_of(service, job).harm
+    return read_json(file) if file.is_file() else None
 
 
 def profile_of(service: Service, job: Job) -> Mapping[str, Any] | None:
@@ -73,12 +87,26 @@ def latency_shares(profile: Mapping[str, Any] | None, layers: Layers) -> dict[st
     return {name: ms / total for name, ms in times.items()}
 
 
+def sensitivity_shares(harm: Harm | None, layers: Layers) -> dict[str, float]:
+    """Each layer's share of the sum of what all harm alone at their narrowest bits."""
+    if harm is None or harm.keys() != layers.keys():
+        return {}
+    narrowest = {
+        name: min(row, key=lambda one: (one["weight"], one["activation"]))["kl"]
+        for name, row in harm.items()
+    }
+    total = sum(max(kl, 0.0) for kl in narrowest.values())
+    return {name: max(kl, 0.0) / total for name, kl in narrowest.items()} if total else {}
+
+
 def bits_chart(layers: Sequence[LayerBits], title: str) -> Markup:
     """Bits as bars; below them the shares that are known."""
     rows = bit_rows(layers)
     latencies = [layer.latency for layer in layers if layer.latency is not None]
     parameters = [layer.parameters for layer in layers if layer.parameters is not None]
     rows += [Row("latency\nshare, %", latencies, "share")] if latencies else []
+    sensitivities = [one.sensitivity for one in layers if one.sensitivity is not None]
+    rows += [Row("sensitivity\nshare, %", sensitivities, "share")] if sensitivities else []
     rows += [Row("parameter\nshare, %", parameters, "share")] if parameters else []
     return network_chart("bits", title, [layer.name for layer in layers], rows)
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api.errors import BusyError
 from api.work.check import without_secrets
 from quant.errors import HaqError, InputError
 
@@ -17,7 +18,10 @@ Question = Mapping[str, Any]
 
 
 def ask(module: str, question: Question) -> Any:
-    """What `python -m MODULE` answers. Raises InputError with what it finds wrong."""
+    """What `python -m MODULE` answers.
+
+    Raises InputError with what it finds wrong, BusyError where it does not answer in time.
+    """
     try:
         done = subprocess.run(
             (sys.executable, "-m", module, json.dumps(question, default=str)),
@@ -29,7 +33,7 @@ def ask(module: str, question: Question) -> Any:
         )
         said = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
-        raise InputError("the network could not be looked at here: try again later") from None
+        raise BusyError("the network could not be looked at in time: ask again later") from None
     if "problem" in said:
         raise InputError(said["problem"])
     return said["answer"]

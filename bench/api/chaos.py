@@ -45,7 +45,7 @@ class Subject:
 def begin(server: Server, subject: Subject, agents: Sequence[str], episodes: int) -> list[str]:
     """Upload, register, and put a search for each agent into the queue; their ids."""
     with server.client() as client:
-        asked = {"name": "small", "input_size": subject.input_size}
+        asked = {"name": "small", "input_size": str(subject.input_size)}
         answer = client.post(
             "/v1/models", params=asked, content=subject.weights.read_bytes()
         ).raise_for_status()

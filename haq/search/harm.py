@@ -28,6 +28,14 @@ TABLE_PROBE_IMAGES = 100
 """Images of each of the few probes that a table needs."""
 
 
+def harm_to_json(harm: Harm) -> dict[str, list[dict[str, float]]]:
+    """By layer, its alternatives with the KL of each."""
+    return {
+        name: [{"weight": b.weight, "activation": b.activation, "kl": kl} for b, kl in row.items()]
+        for name, row in harm.items()
+    }
+
+
 def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
     """KL of every layer at each of its alternatives.
 

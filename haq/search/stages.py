@@ -29,6 +29,7 @@ from haq.search.final import FINALISTS, Winner, choose_measured, choose_simulate
 from haq.search.harm import (
     TABLE_PROBE_IMAGES,
     count_probes,
+    harm_to_json,
     measure_harm,
     measure_table_harm,
     probe_images,
@@ -136,7 +137,12 @@ class Stages:
 
     @cached_property
     def harm(self) -> Harm:
-        """The KL of every layer alone."""
+        """The KL of every layer alone, as it is written into the folder."""
+        found = self._measure_harm()
+        write_json(self.folder.harm, harm_to_json(found))
+        return found
+
+    def _measure_harm(self) -> Harm:
         quantizer = self.evaluation.quantizer(self.evaluation.arithmetic, final=False)
         if isinstance(quantizer, TableQuantizer):
             # Here the probes themselves are the steps of progress.

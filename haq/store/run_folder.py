@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "profile.json"
 
     @property
+    def harm(self) -> Path:
+        """How much every layer suffers alone."""
+        return self.path / "harm.json"
+
+    @property
     def summary(self) -> Path:
         """The result, as printed by --json."""
         return self.path / "summary.json"

@@ -15,6 +15,7 @@ PROGRAM = [sys.executable, "-c", "from haq.cli import main; main()"]
 COMMANDS = (
     *("search", "evaluate", "quantize", "measure", "profile", "cost", "export", "report"),
     *("train", "finetune"),
+    *("serve", "worker"),
 )
 HEAVY = ("torch", "ncnn", "onnx", "onnxruntime", "stable_baselines3", "matplotlib", "httpx2")
 

@@ -12,6 +12,7 @@ from haq.progress import Silent
 from haq.search.harm import (
     count_probes,
     harm_of,
+    harm_to_json,
     measure_harm,
     measure_table_harm,
     probe_images,
@@ -30,6 +31,16 @@ NAMES = ("l0", "l1", "l2", "l3")
 TIED = tied_choices(NAMES)
 FREE = free_choices(NAMES, (2, 4, 8))
 EVERY = (2, 4, 8, 16, 32)
+
+
+def test_harm_as_json_has_every_alternative() -> None:
+    harm = {"l0": {Bits(2, 8): 0.5, Bits(8, 8): 0.0}}
+    assert harm_to_json(harm) == {
+        "l0": [
+            {"weight": 2, "activation": 8, "kl": 0.5},
+            {"weight": 8, "activation": 8, "kl": 0.0},
+        ]
+    }
 
 
 def additive_harm() -> Harm:

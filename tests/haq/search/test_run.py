@@ -30,6 +30,7 @@ EPISODES = 6
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 FILES = {
     *("run.json", "policy.json", "trials.jsonl", "store.sqlite", "summary.json"),
+    "harm.json",
     *("mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
 }
 EXPORTS = {

@@ -101,11 +101,13 @@ def test_the_bounds_are_kept_as_measured(swept: Swept) -> None:
 
 
 def test_a_folder_of_a_bound_holds_what_a_search_leaves(swept: Swept) -> None:
-    shared = {"run.json", "summary.json", "store.sqlite", "profile.json", TIGHT, LOOSE}
+    shared = {"run.json", "summary.json", "store.sqlite", "profile.json", "harm.json"} | {
+        *(TIGHT, LOOSE)
+    }
     assert {file.name for file in swept.path.iterdir()} == shared
     for name in (TIGHT, LOOSE):
         folder = swept.path / name
-        assert {file.name for file in folder.iterdir()} == FILES - {"store.sqlite"}
+        assert {file.name for file in folder.iterdir()} == FILES - {"store.sqlite", "harm.json"}
         summary = read_json(folder / "summary.json")
         assert set(summary["best"]) == NUMBERS | {"policy"}
         assert set(summary["exports"]) == EXPORTS

@@ -1,0 +1,198 @@
+"""Many who follow a search and many who read, beside one search that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import cycle, pairwise
+from pathlib import Path
+from typing import Any
+
+from bench.api import http
+from bench.api.server import Server
+
+CONNECTIONS = 8
+LOOK_S = 0.05
+EPISODE = re.compile(rb'"episode": (\d+)')
+CATCH_UP_S = 20.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many streams, and so many reads a second."""
+
+    streams: int
+    reads_per_s: float
+    seconds: float
+
+
+@dataclass
+class Stream:
+    """Who follows the search from its beginning: the numbers of the trials, as they came."""
+
+    episodes: list[int] = field(default_factory=list)
+
+    async def follow(self, port: int, search_id: str) -> None:
+        """Until it is cancelled."""
+        reader, writer = await http.connect(port)
+        try:
+            writer.write(http.request(f"/v1/searches/{search_id}/events"))
+            status, _ = await http.read_head(reader)
+            assert status == 200, status
+            async for chunk in http.chunks(reader):
+                if b"event: trial\n" in chunk:
+                    self.episodes += map(int, EPISODE.findall(chunk))
+        finally:
+            await http.close(writer)
+
+    def lost(self, count: int) -> int:
+        """Of the first so many trials, those that did not come once and in their place."""
+        wanted = range(1, count + 1)
+        return sum(
+            told != number
+            for told, number in zip([*self.episodes, *[0] * count], wanted, strict=False)
+        )
+
+
+@dataclass
+class Reads:
+    """How long reads took, by what was read, from the moment at which each was due."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    failed: int = 0
+
+    async def make(self, port: int, paths: dict[str, str], load: Load) -> None:
+        """Make reads at an even pace, late or not."""
+        free: asyncio.Queue[http.Connection] = asyncio.Queue()
+        for _ in range(CONNECTIONS):
+            free.put_nowait(http.Connection(*await http.connect(port)))
+        start, tasks = time.perf_counter(), set[asyncio.Task[None]]()
+        for number, name in zip(range(int(load.seconds * load.reads_per_s)), cycle(paths)):
+            due = start + number / load.reads_per_s
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            task = asyncio.create_task(self._one(free, name, paths[name], due))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
+        while not free.empty():
+            await http.close(free.get_nowait().writer)
+
+    async def _one(
+        self, free: asyncio.Queue[http.Connection], name: str, path: str, due: float
+    ) -> None:
+        connection = await free.get()
+        status, _ = await connection.get(path)
+        free.put_nowait(connection)
+        self.failed += status != 200
+        self.seconds.setdefault(name, []).append(time.perf_counter() - due)
+
+    def to_json(self) -> dict[str, Any]:
+        """Quantiles in milliseconds, of all and of each kind."""
+        every = [s for found in self.seconds.values() for s in found]
+        kinds = {name: quantiles_ms(found) for name, found in self.seconds.items()}
+        return {**quantiles_ms(every), "reads": len(every), "failed": self.failed, "by_kind": kinds}
+
+
+def quantiles_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Median and the 99th percentile."""
+    ordered = sorted(seconds)
+    return {
+        "p50_ms": round(statistics.median(ordered) * 1e3, 2),
+        "p99_ms": round(ordered[int(0.99 * (len(ordered) - 1))] * 1e3, 2),
+    }
+
+
+@dataclass
+class Pace:
+    """When trials were seen in the store."""
+
+    database: Path
+    search_id: str
+    seen: list[float] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            self.seen += [time.perf_counter()] * (self.count() - len(self.seen))
+            await asyncio.sleep(LOOK_S)
+
+    def count(self) -> int:
+        """Trials by now; those before the first look count as seen then."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            asked = "SELECT count(*) FROM trials WHERE run_id = ?"
+            return int(connection.execute(asked, [self.search_id]).fetchone()[0])
+
+    def between(self, start: float, end: float) -> dict[str, float]:
+        """How many came in a time, and the median of the seconds between them."""
+        found = [at for at in self.seen if start <= at <= end]
+        gaps = [later - earlier for earlier, later in pairwise(found)]
+        median = statistics.median(gaps) if gaps else float("nan")
+        return {"trials": len(found), "median_s": round(median, 4)}
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    assert found is not None
+    return round(int(found[1]) / 1024, 1)
+
+
+async def measure(server: Server, search_id: str, load: Load) -> dict[str, Any]:
+    """The search alone, under the load, and alone again."""
+    pace = Pace(server.data / "haq.sqlite", search_id)
+    watching = asyncio.create_task(pace.watch())
+    await asyncio.sleep(load.seconds / 2)
+    before, begin_mib = time.perf_counter(), resident_mib(server.pid)
+    streams = [Stream() for _ in range(load.streams)]
+    following = [asyncio.create_task(s.follow(server.port, search_id)) for s in streams]
+    reads, place = Reads(), f"/v1/searches/{search_id}"
+    paths = {
+        "list": "/v1/searches?limit=50",
+        "get": place,
+        "trials": f"{place}/trials?sort=kl&limit=100",
+        "pareto": f"{place}/pareto",
+    }
+    await reads.make(server.port, paths, load)
+    after, end_mib = time.perf_counter(), resident_mib(server.pid)
+    count = pace.count()
+    await caught_up(streams, count)
+    lost = sum(stream.lost(count) for stream in streams)
+    for task in following:
+        task.cancel()
+    ends = await asyncio.gather(*following, return_exceptions=True)
+    broken = sum(not isinstance(end, asyncio.CancelledError) for end in ends)
+    again = time.perf_counter()
+    await asyncio.sleep(load.seconds / 2)
+    watching.cancel()
+    alone = [pace.between(0.0, before), pace.between(again, time.perf_counter())]
+    loaded = pace.between(before, after)
+    calm_s = statistics.mean(found["median_s"] for found in alone)
+    return {
+        "load": vars(load),
+        "reads": reads.to_json(),
+        "streams": {"events_lost": lost, "broken": broken, "trials_told_to_each": count},
+        "search": {
+            "alone": alone,
+            "loaded": loaded,
+            "slowed_percent": round(100 * (loaded["median_s"] / calm_s - 1), 1),
+        },
+        "resident_mib": {
+            "begin": begin_mib,
+            "end": end_mib,
+            "after_streams": resident_mib(server.pid),
+        },
+    }
+
+
+async def caught_up(streams: Sequence[Stream], count: int) -> None:
+    """Wait until each stream has been told so many trials, or time is up."""
+    deadline = time.perf_counter() + CATCH_UP_S
+    while any(len(s.episodes) < count for s in streams) and time.perf_counter() < deadline:
+        await asyncio.sleep(LOOK_S)

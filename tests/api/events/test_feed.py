@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.events.cursor import Cursor, parse_cursor
+from api.events.feed import SLIM, Feed, Told
+from api.jobs.job import Job, State, entered
+from quant.errors import InputError, StorageError
+from tests.api.runs import made_up_trial
+
+STATES: tuple[State, ...] = ("queued", "running", "paused")
+
+
+@dataclass
+class Source:
+    """A search that goes on when it is told to; `chunk` trials are read at once."""
+
+    job: Job = field(default_factory=lambda: entered(Job("1" * 32, {}, "anna", 1.0), "queued", 1.0))
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    chunk: int = 3
+
+    def feed(self) -> Feed:
+        return Feed(lambda: self.job, self.read)
+
+    def read(self, after: int) -> list[dict[str, Any]]:
+        return self.trials[after : after + self.chunk]
+
+    def go(self, step: str) -> None:
+        if step == "trial":
+            self.trials.append(made_up_trial(len(self.trials) + 1))
+        elif step == "progress":
+            self.job = replace(self.job, progress={"done": len(self.trials)})
+        else:
+            state = STATES[len(self.job.history) % len(STATES)]
+            self.job = entered(self.job, "done" if step == "end" else state, 2.0)
+
+
+async def told(feed: Feed, since: Cursor, at_most: int) -> list[Told]:
+    """What is told until there is no more, or so much was."""
+    found: list[Told] = []
+    stream = feed.follow(since)
+    try:
+        while len(found) < at_most:
+            event = await asyncio.wait_for(anext(stream), 0.01)
+            if event is not None:
+                found.append(event)
+    except (StopAsyncIteration, asyncio.TimeoutError):
+        pass
+    await stream.aclose()  # type: ignore[attr-defined]
+    return found
+
+
+def numbers(events: Sequence[Told], kind: str) -> list[int]:
+    """Of trials their episodes, of states how many there were by then."""
+    return [
+        json.loads(event.data)["episode"] if kind == "trial" else event.cursor.states
+        for event in events
+        if event.kind == kind and event.cursor is not None
+    ]
+
+
+STEPS = st.lists(st.sampled_from(["trial", "trial", "state", "progress"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS, st.integers(0, 14), st.integers(0, 14))
+def test_behind_any_cursor_each_event_comes_once(
+    steps: list[str], states: int, trials: int
+) -> None:
+    source = Source()
+    for step in (*steps, "end"):
+        source.go(step)
+    feed = source.feed()
+    feed.read()
+    found = asyncio.run(told(feed, Cursor(states, trials), 100))
+    assert numbers(found, "trial") == list(range(trials + 1, len(source.trials) + 1))
+    assert numbers(found, "state") == list(range(states + 1, len(source.job.history) + 1))
+    assert [event.kind for event in found].count("end") == 1
+    assert found[-1].kind == "end"
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS, st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), max_size=12))
+def test_with_any_reconnects_each_event_comes_once(
+    steps: list[str], lives: list[tuple[int, int]]
+) -> None:
+    """The search goes on between; some connections are to a server that has just started."""
+    source = Source()
+    found = asyncio.run(followed(source, [*steps, "end"], lives))
+    assert numbers(found, "trial") == list(range(1, len(source.trials) + 1))
+    assert numbers(found, "state") == list(range(1, len(source.job.history) + 1))
+
+
+async def followed(source: Source, left: list[str], lives: list[tuple[int, int]]) -> list[Told]:
+    """What a client is told that reconnects after so many steps, and so many events."""
+    found, cursor, feed = list[Told](), Cursor(), source.feed()
+    for count, at_most in (*lives, (len(left), 1000)):
+        for step in left[:count]:
+            source.go(step)
+        left = left[count:]
+        if at_most % 2:
+            feed = source.feed()
+        feed.read()
+        for event in await told(feed, cursor, at_most):
+            found.append(event)
+            # A client keeps the text of the last id that it saw.
+            cursor = parse_cursor(str(event.cursor)) if event.cursor else cursor
+    return found
+
+
+def test_the_last_state_comes_behind_all_trials() -> None:
+    source = Source()
+    for step in ("state", "trial", "trial", "end"):
+        source.go(step)
+    feed = source.feed()
+    feed.read()
+    kinds = [event.kind for event in asyncio.run(told(feed, Cursor(), 100))]
+    assert kinds == ["state", "state", "trial", "trial", "state", "end"]
+
+
+def test_what_is_new_is_told_to_who_waits() -> None:
+    async def check() -> None:
+        source = Source()
+        feed = source.feed()
+        polling = asyncio.create_task(feed.poll())
+        stream = feed.follow(Cursor())
+        first = await asyncio.wait_for(anext(stream), 5)
+        assert first is not None and first.kind == "state"
+        await anext(stream)
+        source.go("trial")
+        event = await asyncio.wait_for(anext(stream), 5)
+        assert event is not None and (event.kind, event.cursor) == ("trial", Cursor(1, 1))
+        polling.cancel()
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("error", [StorageError("no room"), InputError("damaged")])
+def test_a_store_that_fails_is_asked_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.events.feed.POLL_S", 0.01)
+
+    async def check() -> None:
+        source, failures = Source(), [error, error]
+
+        def read_job() -> Job:
+            if failures:
+                raise failures.pop()
+            return source.job
+
+        feed = Feed(read_job, source.read)
+        polling = asyncio.create_task(feed.poll())
+        event = await asyncio.wait_for(anext(feed.follow(Cursor())), 5)
+        assert event is not None and event.kind == "state"
+        polling.cancel()
+
+    asyncio.run(check())
+
+
+def test_progress_is_told_as_it_changes_and_is_no_place() -> None:
+    source = Source()
+    source.go("progress")
+    feed = source.feed()
+    feed.read()
+    events = asyncio.run(told(feed, Cursor(1, 0), 10))
+    assert [(event.kind, event.cursor) for event in events] == [("progress", None)]
+
+
+def test_a_trial_is_told_without_its_policy() -> None:
+    source = Source()
+    source.go("trial")
+    feed = source.feed()
+    feed.read()
+    (data,) = [e.data for e in asyncio.run(told(feed, Cursor(), 10)) if e.kind == "trial"]
+    assert set(json.loads(data)) == set(SLIM)

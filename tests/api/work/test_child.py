@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.work import child
+from api.work.errand import Errand
+from haq.search.asked import Asked
+from haq.store.lock import sole_use
+from quant.errors import (
+    BoardLostError,
+    BudgetError,
+    HaqError,
+    InputError,
+    InUseError,
+    StorageError,
+    WorkerError,
+)
+
+ERRAND = Errand("1" * 32, Asked())
+
+
+def carry_out(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> tuple[str, str | None]:
+    def search(errand: Errand) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(child, "search", search)
+    return child.carry_out(ERRAND)
+
+
+def test_a_good_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert carry_out(monkeypatch, None) == ("done", None)
+
+
+@pytest.mark.parametrize("kind", [BoardLostError, StorageError, WorkerError, InUseError])
+def test_what_passes_is_tried_again(monkeypatch: pytest.MonkeyPatch, kind: type[HaqError]) -> None:
+    assert carry_out(monkeypatch, kind("why")) == ("again", "why")
+
+
+@pytest.mark.parametrize("kind", [InputError, BudgetError])
+def test_what_does_not_pass_has_failed(
+    monkeypatch: pytest.MonkeyPatch, kind: type[HaqError]
+) -> None:
+    assert carry_out(monkeypatch, kind("why")) == ("failed", "why")
+
+
+def test_a_surprise_has_failed_and_leaves_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert carry_out(monkeypatch, KeyError("x")) == ("failed", "KeyError: 'x'")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_run_that_another_process_has_is_such_an_error(tmp_path: Path) -> None:
+    with sole_use(tmp_path), pytest.raises(InUseError), sole_use(tmp_path):
+        pass
+
+
+def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    spoken = child.Spoken()
+    spoken.note("waiting")
+    spoken.start("search", 3)
+    spoken.advance("kl 0.1")
+    spoken.advance()
+    spoken.note("the board is lost")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.get("done") for line in lines] == [None, 0, 1, 2, 2]
+    assert [line["note"] for line in lines] == ["waiting", "", "kl 0.1", "", "the board is lost"]
+    assert all(line["stage"] == "search" and line["total"] == 3 for line in lines[1:])

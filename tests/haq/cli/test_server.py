@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haq.client import Client, SearchSpec, ServerLostError
+from tests.device_agent.server import RUNNING
+from tests.haq.cli.program import Done, haq
+from tests.haq.cli.test_app import PROGRAM
+from tests.haq.cli.test_interrupt import interrupted
+from tests.haq.cli.there import working
+from tests.haq.client.served import Served, serving
+from tests.haq.simulated_board import SimulatedBoard
+from tests.haq.subjects import cropped, write_images, write_small_weights
+
+SETTINGS = ("--episodes", "3", "--bits", "8,32", "--observer", "absmax", "--budget", "size=0.9x")
+QUICK = (*SETTINGS, "--agent", "uniform", "--quantizer", "naive")
+FILES = {
+    *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
+    *("report.html", "summary.json", "trials.jsonl"),
+}
+START_TIMEOUT_S = 120.0
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Images that fit the small network, where the server may read them."""
+    return write_images(tmp_path / "roots" / "faces", cropped("test", 20))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return write_small_weights(tmp_path / "Small Net.safetensors")
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path, faces: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
+    """A server that knows the images as `faces`.
+
+    It starts no process of its own to look at weights and budgets: its own tests have these.
+    """
+    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **declared: None)
+    monkeypatch.setattr("api.asking.check_reach", lambda asked: None)
+    with serving(tmp_path, data_roots=(faces.parent,)) as found:
+        with found.client() as client:
+            client.register_dataset("faces", str(faces))
+        yield found
+
+
+def there(served: Served, *options: object) -> Done:
+    return haq("--server", served.url, "search", *options)
+
+
+def last_line(done: Done) -> str:
+    """The error behind what was told before."""
+    assert done.code == 2
+    return done.err.splitlines()[-1]
+
+
+def result_of(summary: dict[str, Any]) -> object:
+    """What does not depend on time and place."""
+    best = summary["best"]
+    uniform = {name: [row["kl"], row["size_bytes"]] for name, row in summary["uniform"].items()}
+    return best["policy"], best["kl"], best["top1"], best["size_bytes"], uniform
+
+
+def test_a_search_there_ends_as_it_would_here(
+    served: Served, weights: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haq.connect.open_boards", lambda *where: SimulatedBoard())
+    what = ("--weights", weights, "--input", "16", *QUICK, "--json")
+    here = haq("search", *what, "--data", faces, "--out", "here")
+    with working(served.service):
+        far = there(served, *what, "--data", "faces", "--out", "runs/far")
+    assert (here.code, far.code) == (0, 0), far.err
+    assert len(far.out.splitlines()) == 1
+    assert list(far.result) == list(here.result)
+    assert result_of(far.result) == result_of(here.result)
+    assert far.result["run"] == "runs/far"
+    assert far.result["exports"]["onnx"] == "runs/far/mbv2.onnx"
+    assert {file.name for file in Path("runs/far").iterdir()} == FILES
+    (search,) = served.service.jobs.page()
+    assert far.err.splitlines()[0] == f"search {search.id} on {served.url}"
+    assert "search (3)" in far.err
+    assert far.err.splitlines()[-1] == "report: runs/far/report.html"
+    table = [line for line in here.err.splitlines() if line.startswith(" ")]
+    assert [line for line in far.err.splitlines() if line.startswith(" ")] == table
+
+
+def test_a_search_that_has_ended_is_fetched_once_more(served: Served, weights: Path) -> None:
+    what = ("--weights", weights, "--input", "16", "--data", "faces", *QUICK)
+    with working(served.service):
+        first = there(served, *what, "--out", "one")
+        second = there(served, *what, "--seed", "1", "--out", "two")
+    assert (first.code, second.code) == (0, 0), first.err
+    assert len(served.service.models.all()) == 1
+    later, earlier = served.service.jobs.page()
+    Path("one/policy.json").unlink()
+    Path("one/policy.json.partial").write_bytes(b"half")
+    again = there(served, "--follow", earlier.id, "--out", "one", "--json")
+    assert again.code == 0
+    assert {file.name for file in Path("one").iterdir()} == FILES
+    assert again.result["run"] == "one"
+    other = there(served, "--follow", later.id, "--out", "one")
+    assert "one holds" in last_line(other)
+    assert "of something else: name another --out" in last_line(other)
+
+
+def test_every_option_arrives(
+    served: Served, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    boards = Path(served.service.settings.boards_file)
+    boards.write_text('{"pi5": {"url": "http://127.0.0.1:9", "address": "127.0.0.1"}}')
+    many = (
+        *("--weights", weights, "--input", "16", "--padding", "same", "--data", "faces:0-9"),
+        *("--calibration", "faces:10-19", "--budget", "latency=0.9x", "--bits", "8,16"),
+        *("--agent", "haq", "--start", "walk", "--reward", "kl", "--quantizer", "table"),
+        *("--observer", "mse", "--equalize", "--episodes", "5", "--parallel", "2"),
+        *("--seed", "4", "--threads", "2", "--board", "pi5"),
+    )
+    done = there(served, *many)
+    assert (done.code, done.err) == (0, "")
+    with served.client() as client:
+        (search,), (model,) = client.searches(), client.models()
+    assert search.spec == SearchSpec(
+        model=model.name,
+        data="faces:0-9",
+        calibration="faces:10-19",
+        budgets=("latency=0.9x",),
+        bits="8,16",
+        agent="haq",
+        start="walk",
+        reward="kl",
+        quantizer="table",
+        observer="mse",
+        equalize=True,
+        episodes=5,
+        parallel=2,
+        seed=4,
+        threads=2,
+        boards=("pi5",),
+    )
+    assert re.fullmatch(r"small-net-[0-9a-f]{12}-16-same", model.name)
+    assert (model.input_size, model.padding) == (16, "same")
+
+
+def test_without_options_it_is_the_search_that_haq_begins_here(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    assert there(served).code == 0
+    with served.client() as client:
+        assert [search.spec for search in client.searches()] == [SearchSpec()]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--resume", "run"), "--resume"),
+        (("--store", "sqlite:///x"), "--store"),
+        (("--workers", "2"), "--workers"),
+        (("--ray", "auto"), "--ray"),
+        (("--table", "x.npy"), "--table"),
+        (("--energy-table", "x.json"), "--energy-table"),
+        (("--pareto", "3"), "--pareto"),
+        (("--cores", "big"), "--cores"),
+        (("--board-key", "k"), "--board-key"),
+        (("--board-ca", "ca.pem"), "--board-ca"),
+        (("--patience", "1"), "--patience"),
+        (("--input", "64"), "--input"),
+        (("--padding", "same"), "--padding"),
+        (("--budget", "size=0.3x,0.5x"), "--budget size=0.3x,0.5x is a sweep"),
+        (("--board", "http://pi5:8100"), "--board http://pi5:8100 is no name"),
+        (("--data", "fashion-mnist"), "--data fashion-mnist is not on the server"),
+        (("--weights", "absent.safetensors"), "no such weights file: absent.safetensors"),
+        (("--follow", "0" * 32, "--seed", "3"), "leave out --seed"),
+        (("--follow", "0" * 32), "there is no search 0000"),
+        (("--bits", "seven"), "answers 422"),
+    ],
+)
+def test_what_cannot_be_there_is_one_line(
+    options: tuple[str, ...], named: str, served: Served, cwd: Path
+) -> None:
+    done = there(served, *options)
+    assert done.code == 2
+    assert named in done.error
+    assert served.service.jobs.page() == []
+    assert list(cwd.iterdir()) == []
+
+
+def test_settings_of_this_machine_do_not_count_there(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    monkeypatch.setenv("HAQ_STORE", "sqlite:///here")
+    monkeypatch.setenv("HAQ_AGENT_KEY", "key of a board")
+    assert there(served).code == 0
+
+
+@pytest.mark.parametrize("option", ["--data", "--calibration"])
+def test_images_that_are_here_are_to_be_registered_there(
+    option: str, served: Served, faces: Path
+) -> None:
+    done = there(served, option, f"{faces}:0-9")
+    assert (done.code, f"{option} {faces} is here, not on the server" in done.error) == (2, True)
+    assert "register_dataset(NAME, PATH)" in done.error
+
+
+def test_weights_of_another_kind_are_not_sent(served: Served, cwd: Path) -> None:
+    (cwd / "weights.pth").write_bytes(b"")
+    assert "a server takes no other weights" in there(served, "--weights", "weights.pth").error
+
+
+def test_a_folder_that_holds_something_is_seen_before_anything_begins(
+    served: Served, cwd: Path
+) -> None:
+    (cwd / "run").mkdir()
+    (cwd / "run" / "notes").write_text("mine")
+    done = there(served, "--out", "run")
+    assert (done.code, done.error) == (2, "run holds something already: name another --out")
+    assert served.service.jobs.page() == []
+
+
+def test_a_search_that_fails_there(served: Served) -> None:
+    with working(served.service):
+        done = there(served, "--data", "faces", *SETTINGS)
+    assert last_line(done).startswith("haq: the search failed on the server: ")
+    assert not Path("runs").exists()
+
+
+def test_a_search_that_is_cancelled_there(served: Served) -> None:
+    with served.client() as client:
+        ended = client.cancel(client.begin().id)
+    done = there(served, "--follow", ended.id)
+    assert last_line(done).startswith("haq: the search was cancelled on the server")
+
+
+def test_a_server_that_is_lost_meanwhile(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(client: Client, search_id: str) -> Iterator[None]:
+        raise ServerLostError("the server was lost")
+
+    monkeypatch.setattr(Client, "events", lost)
+    done = there(served, "--out", "my run")
+    (search,) = served.service.jobs.page()
+    again = f"haq --server {served.url} search --follow {search.id} --out 'my run'"
+    told = "haq: the server was lost; the server has the search, to follow it: "
+    assert last_line(done) == f"{told}{again}"
+
+
+def test_who_stops_is_told_how_to_come_back(served: Served, cwd: Path) -> None:
+    with served.client() as client:
+        made = client.begin()
+    secret = served.service.keys.add("anna", "run")
+    program = [f"HAQ_SERVER_KEY={secret}", *PROGRAM, "--server", served.url]
+    code, said, _ = interrupted([*program, "search", "--follow", made.id], "queued", cwd)
+    assert code == 130
+    follow, cancel, end = said.splitlines()
+    assert f"haq --server {served.url} search --follow {made.id} --out runs/mbv2-" in follow
+    url = f"{served.url}/v1/searches/{made.id}/cancel"
+    assert f'curl -X POST {url} -H "Authorization: Bearer $HAQ_SERVER_KEY"' in cancel
+    assert end == "haq: interrupted"
+    assert secret not in said
+    assert served.service.jobs.get(made.id).state == "queued"
+    environment = {**os.environ, "HAQ_SERVER_KEY": secret}
+    command = cancel.partition(": ")[2].replace("curl", "curl --silent --noproxy '*'")
+    subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL, env=environment)
+    assert served.service.jobs.get(made.id).state == "cancelled"
+
+
+def test_a_wrong_key_is_one_line_without_it(served: Served) -> None:
+    served.service.keys.add("anna", "run")
+    done = haq("--server", served.url, "--server-key", "wrong-key", "search")
+    assert (done.code, "refuses the key" in done.error) == (2, True)
+    assert "wrong-key" not in done.error
+
+
+def test_nobody_there(served: Served) -> None:
+    done = haq("--server", "http://127.0.0.1:1", "search")
+    assert (done.code, "start it with `haq serve`" in done.error) == (2, True)
+
+
+def test_following_takes_a_server(cwd: Path) -> None:
+    done = haq("search", "--follow", "0" * 32)
+    assert (done.code, done.error) == (
+        2,
+        "--follow takes a server: haq --server URL search --follow ID",
+    )
+
+
+def test_other_commands_are_for_here(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = haq("--server", "http://127.0.0.1:1", "report", "run")
+    assert (done.code, done.error) == (
+        2,
+        "only `haq search` runs on a server: leave out --server",
+    )
+    monkeypatch.setenv("HAQ_SERVER", "http://127.0.0.1:1")
+    assert "run is no run folder" in haq("report", "run").error
+    assert "start it with" in haq("search").error
+
+
+def test_an_empty_address_is_here(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAQ_SERVER", "http://127.0.0.1:1")
+    assert "absent" in haq("--server", "", "search", "--weights", "absent.pth").error
+
+
+@contextmanager
+def real_server(folder: Path, roots: Path) -> Iterator[str]:
+    """The address of `haq serve` with a worker, in a process of its own."""
+    settings = {
+        "HAQ_SERVICE_DATA_DIR": str(folder),
+        "HAQ_SERVICE_DATA_ROOTS": json.dumps([str(roots)]),
+        "HAQ_SERVICE_WORKERS": "1",
+    }
+    log = folder.with_suffix(".log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*PROGRAM, "serve", "--port", "0"],
+            stdout=out,
+            stderr=out,
+            env={**os.environ, **settings},
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (found := RUNNING.search(log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield found[1]
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_real_server_finds_what_is_found_here(images: Path, tmp_path: Path, cwd: Path) -> None:
+    what = (
+        *("--budget", "size=0.4x", "--episodes", "8", "--agent", "uniform", "--bits", "8,32"),
+        *("--quantizer", "naive", "--observer", "absmax", "--json"),
+    )
+    # In a process of its own, as there: what torch computes depends on how many threads it has.
+    subprocess.run([*PROGRAM, "search", *what, "--data", images, "--out", "here"], check=True)
+    with real_server(tmp_path / "service", images.parent) as url:
+        with Client(url) as client:
+            client.register_dataset("images", str(images))
+        done = haq("--server", url, "search", *what, "--data", "images", "--out", "far")
+    assert done.code == 0, done.err
+    here = json.loads(Path("here/summary.json").read_text())
+    assert result_of(done.result) == result_of(here)
+    for name in ("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "mbv2.onnx"):
+        assert Path("far", name).read_bytes() == Path("here", name).read_bytes()

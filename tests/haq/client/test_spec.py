@@ -1,0 +1,13 @@
+from dataclasses import asdict
+
+from api.schema import SearchChanges, SearchSpec
+from haq.client import spec
+
+
+def test_it_is_the_services_field_by_field() -> None:
+    assert asdict(spec.SearchSpec()) == SearchSpec.model_validate({}).model_dump()
+
+
+def test_changes_have_the_same_names() -> None:
+    names = set(spec.SearchFields.__annotations__)
+    assert names == set(SearchChanges.model_fields) == set(SearchSpec.model_fields)
