@@ -27,7 +27,7 @@ SIZES = {"calibration": 200, "validation": 1000, "test": 2000}
 
 def idx(magic: int, *dimensions: int, payload: bytes) -> bytes:
     header = b"".join(number.to_bytes(4, "big") for number in (magic, *dimensions))
-    return gzip.compress(header + payload)
+    return gzip.compress(header + payload, mtime=0)
 
 
 def write_idx(folder: Path, split: str, count: int, seed: int = 0) -> Images:
@@ -78,15 +78,15 @@ def test_the_named_folder_comes_first(on_disk: Path, monkeypatch: pytest.MonkeyP
     [
         b"",
         b"no gzip",
-        gzip.compress(b""),
-        gzip.compress(b"no idx file"),
+        gzip.compress(b"", mtime=0),
+        gzip.compress(b"no idx file", mtime=0),
         idx(LABEL_MAGIC, 2, 28, 28, payload=bytes(2 * 784)),
         idx(IMAGE_MAGIC, 2, 28, 28, payload=bytes(2 * 784))[:-20],
         idx(IMAGE_MAGIC, 2, 28, 28, payload=bytes(1000)),
         idx(IMAGE_MAGIC, 2, 28, 28, payload=bytes(2 * 784 + 5)),
         idx(IMAGE_MAGIC, 3, 28, 28, payload=bytes(2 * 784)),
         idx(IMAGE_MAGIC, 2, 32, 32, payload=bytes(2 * 1024)),
-        gzip.compress(np.random.default_rng(0).bytes(3000))[:900] + bytes(900),
+        gzip.compress(np.random.default_rng(0).bytes(3000), mtime=0)[:900] + bytes(900),
     ],
 )
 def test_other_files_are_refused(content: bytes, on_disk: Path) -> None:
