@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service, app.state.stop = service, stop
     for router in ROUTERS:
         app.include_router(router)
-    add_pages(app, service.database)
+    add_pages(app)
     add_handlers(app)
     describe(app)
     return app

@@ -11,6 +11,7 @@ from api.files.datasets import Datasets
 from api.files.models import Models
 from api.idempotency import Answers
 from api.jobs import Jobs
+from api.known import KnownTrials
 from api.metrics import Metrics
 from api.settings import Settings
 from api.standings import Standings
@@ -39,6 +40,7 @@ class Service:
         self.datasets = Datasets(self.database, settings.data_roots)
         self.hub = Hub(self.jobs, self.database)
         self.standings = Standings(self.database)
+        self.known = KnownTrials(self.database)
         self.metrics = Metrics()
         self.crew = Crew(settings)
 

@@ -12,7 +12,6 @@ from api.service import Service
 from api.standings import Standing
 from haq.store import RunFolder
 from haq.store.run_folder import read_json
-from haq.store.trials import read_trials
 
 UNIFORMS = ("8", "16", "32")
 
@@ -55,14 +54,6 @@ def show_progress(job: Job) -> Progress:
     if job.state == "running" and since is not None and done:
         eta_s = max(0.0, (time.time() - since) / done * (found["total"] - done))
     return Progress(**found, eta_s=eta_s)
-
-
-def all_trials(service: Service, job: Job) -> list[dict[str, Any]]:
-    """Every record, in order."""
-    found: list[dict[str, Any]] = []
-    while records := read_trials(service.database, job.id, len(found)):
-        found += records
-    return found
 
 
 def summary_of(service: Service, job: Job) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,8 @@ from quant.errors import HaqError
 
 POLL_S = 0.5
 CHUNK = 500
+QUIET_S = 15.0
+"""After so long a follower is told that there is nothing, and so whether it is still there."""
 SLIM = ("episode", "origin", "top1", "kl", "reward", "cost", "latency_ratio", "latency_ms")
 """What an event tells of a trial; its policy is a question of its own."""
 
@@ -63,36 +65,43 @@ class Feed:
         self.job = job
         return job != before or len(self.trials) > count
 
-    async def follow(self, since: Cursor) -> AsyncIterator[Told | None]:
-        """Every event behind a cursor, to the last; None now and then while there is nothing."""
+    async def follow(self, since: Cursor) -> AsyncIterator[Sequence[Told]]:
+        """Every event behind a cursor, to the last, as many at once as there are by then.
+
+        Now and then it is none, while there is nothing.
+        """
         cursor, progress = since, None
         while True:
             news, job = self._news, self.job
-            if job is not None:
-                for told in self.behind(cursor, job):
-                    cursor = told.cursor or cursor
-                    yield told
-                if job.has_ended and self.is_told(cursor, job):
-                    yield Told("end", json.dumps({"state": job.state}), None)
-                    return
-                if job.progress != progress:
-                    progress = job.progress
-                    yield Told("progress", json.dumps(dict(progress)), None)
+            found = [] if job is None else self.behind(cursor, job)
+            cursor = next((told.cursor for told in reversed(found) if told.cursor), cursor)
+            if job is not None and job.has_ended and self.is_told(cursor, job):
+                yield [*found, Told("end", json.dumps({"state": job.state}), None)]
+                return
+            if job is not None and job.progress != progress:
+                progress = job.progress
+                found.append(Told("progress", json.dumps(dict(progress)), None))
+            if found:
+                yield found
+            if job is not None and not self.is_told(cursor, job):
+                continue
             try:
-                await asyncio.wait_for(news.wait(), 15)
+                await asyncio.wait_for(news.wait(), QUIET_S)
             except asyncio.TimeoutError:
-                yield None
+                yield []
 
     def behind(self, cursor: Cursor, job: Job) -> list[Told]:
-        """States and trials that are known; the state that ends it comes last."""
+        """States and trials that are known, a chunk at most; the state that ends it comes last."""
         last = len(job.history) - job.has_ended
         found = []
         for number in range(cursor.states, last):
             cursor = Cursor(number + 1, cursor.trials)
             found.append(Told("state", json.dumps(job.history[number]), cursor))
-        for number in range(cursor.trials, len(self.trials)):
+        for number in range(cursor.trials, min(len(self.trials), cursor.trials + CHUNK)):
             cursor = Cursor(cursor.states, number + 1)
             found.append(Told("trial", self.trials[number], cursor))
+        if cursor.trials < len(self.trials):
+            return found
         for number in range(max(last, cursor.states), len(job.history)):
             cursor = Cursor(number + 1, cursor.trials)
             found.append(Told("state", json.dumps(job.history[number]), cursor))

@@ -7,16 +7,13 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from api.pages.known import KnownTrials
 from api.pages.routes import ROUTERS
-from haq.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
 
 
-def add_pages(app: FastAPI, database: Database) -> None:
+def add_pages(app: FastAPI) -> None:
     """Add every page, and the style and script that they share."""
-    app.state.known_trials = KnownTrials(database)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

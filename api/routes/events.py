@@ -60,7 +60,7 @@ async def stream(hub: Hub, search_id: str, cursor: Cursor) -> AsyncIterator[str]
     yield f"retry: {RETRY_MS}\n\n"
     async with hub.feed(search_id) as feed:
         async for told in feed.follow(cursor):
-            yield ":\n\n" if told is None else to_text(told)
+            yield "".join(map(to_text, told)) or ":\n\n"
 
 
 def to_text(told: Told) -> str:

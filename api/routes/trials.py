@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from api.errors import UnknownError
 from api.routes._common import SearchId, TheService
 from api.schema import Pareto, Trial, TrialPage
-from api.views import all_trials, pareto, summary_of
-from haq.store.trials import read_trials
+from api.views import pareto, summary_of
+from haq.store.trials import pick_trials, read_trials
 
 router = APIRouter(prefix="/v1/searches/{search_id}", tags=["trials"])
 Sort = Literal["episode", "kl", "top1", "cost", "reward", "latency_ratio"]
@@ -33,13 +33,15 @@ def list_trials(
     policies: Annotated[bool, Query(description="with each policy")] = False,
 ) -> TrialPage:
     """Those that pass the filters, sorted, a page at a time."""
-    found = all_trials(service, service.jobs.get(search_id))
-    passing = [t for t in found if passes(t, origin, max_kl, max_cost)]
+    job = service.jobs.get(search_id)
+    passing = [t for t in service.known.of(job.id) if passes(t, origin, max_kl, max_cost)]
     passing.sort(key=sorter(sort, descending))
-    page = passing[offset : offset + limit]
     behind = offset + limit
+    page = passing[offset:behind]
+    numbers = [trial["episode"] for trial in page] if policies else []
+    whole = pick_trials(service.database, job.id, numbers)
     return TrialPage(
-        trials=[to_trial(record, policies) for record in page],
+        trials=[Trial.model_validate(whole.get(trial["episode"], trial)) for trial in page],
         total=len(passing),
         next=behind if behind < len(passing) else None,
     )
@@ -52,14 +54,14 @@ def get_trial(search_id: SearchId, episode: Episode, service: TheService) -> Tri
     found = read_trials(service.database, job.id, episode - 1, 1)
     if not found or found[0]["episode"] != episode:
         raise UnknownError(f"the search has no trial {episode} yet")
-    return to_trial(found[0], True)
+    return Trial.model_validate(found[0])
 
 
 @router.get("/pareto")
 def get_pareto(search_id: SearchId, service: TheService) -> Pareto:
     """The front of divergence against cost, and what it is held against."""
     job = service.jobs.get(search_id)
-    return pareto(all_trials(service, job), summary_of(service, job))
+    return pareto(service.known.of(job.id), summary_of(service, job))
 
 
 def passes(trial: Record, origin: str | None, max_kl: float | None, max_cost: float | None) -> bool:
@@ -80,8 +82,3 @@ def sorter(name: str, descending: bool) -> Callable[[Record], tuple[bool, float]
         return (value is None, 0.0 if value is None else sign * value)
 
     return place
-
-
-def to_trial(record: Record, with_policy: bool) -> Trial:
-    """As the wire has it."""
-    return Trial.model_validate({**record, "policy": record["policy"] if with_policy else None})

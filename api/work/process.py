@@ -32,8 +32,6 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 env={**os.environ, **environ},
-                # Ctrl-C on the terminal of a worker is no end of the search by itself.
-                start_new_session=True,
             )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

@@ -79,7 +79,8 @@ class Worker:
 
     def _conclude(self, job: Job, process: Process, wanted: Wanted | None) -> None:
         ended = process.ended
-        if ended is None and wanted is not None:
+        # Ctrl-C on a terminal ends the worker and the process: that is nothing against the search.
+        if ended is None and (wanted is not None or self._stop.is_set()):
             self._when_stored(lambda: self._jobs.stop(job))
         elif ended is None:
             self._again(job, f"{CRASHED} with {process.exit_code}")

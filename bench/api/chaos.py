@@ -6,6 +6,7 @@ trial once. For a while no file can grow, as on a full disk.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import resource
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import httpx2
 
 from bench.api.follower import Follower
 from bench.api.server import Server, kill_one, wait_until
@@ -210,6 +213,8 @@ def disturbed(
             check_told(followers, found)
             with server.client() as client:
                 shown = [client.get(f"/v1/searches/{i}").raise_for_status().json() for i in ids]
+                for search_id in ids:
+                    check_shown(client, search_id)
         return found, {
             "kills": chaos.kills,
             "attempts": [search["attempts"] for search in shown],
@@ -225,6 +230,17 @@ def check_told(followers: Sequence[Follower], runs: Sequence[Run]) -> None:
         told = [trial["episode"] for trial in follower.told("trial")]
         assert told == [trial["episode"] for trial in run["trials"]], told
         assert [end["state"] for end in follower.told("end")] == ["done"]
+
+
+def check_shown(client: httpx2.Client, search_id: str) -> None:
+    """What a search left is shown, and each file is what its digest says."""
+    place = f"/v1/searches/{search_id}"
+    assert client.get(f"{place}/pareto").raise_for_status().json()["marks"]
+    files = client.get(f"{place}/artifacts").raise_for_status().json()["artifacts"]
+    assert {"summary.json", "policy.json", "report.html"} <= {file["name"] for file in files}
+    for file in files:
+        data = client.get(f"{place}/artifacts/{file['name']}").raise_for_status().content
+        assert hashlib.sha256(data).hexdigest() == file["sha256"], file
 
 
 def main() -> None:

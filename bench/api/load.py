@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
 import statistics
@@ -19,7 +20,7 @@ from bench.api.server import Server
 
 CONNECTIONS = 8
 LOOK_S = 0.05
-EPISODE = re.compile(rb'"episode": (\d+)')
+EPISODE = re.compile(rb'event: trial\ndata: {"episode": (\d+)')
 CATCH_UP_S = 20.0
 
 
@@ -37,6 +38,7 @@ class Stream:
     """Who follows the search from its beginning: the numbers of the trials, as they came."""
 
     episodes: list[int] = field(default_factory=list)
+    is_open: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def follow(self, port: int, search_id: str) -> None:
         """Until it is cancelled."""
@@ -45,19 +47,20 @@ class Stream:
             writer.write(http.request(f"/v1/searches/{search_id}/events"))
             status, _ = await http.read_head(reader)
             assert status == 200, status
+            rest = b""
             async for chunk in http.chunks(reader):
-                if b"event: trial\n" in chunk:
-                    self.episodes += map(int, EPISODE.findall(chunk))
+                whole, _, rest = (rest + chunk).rpartition(b"\n\n")
+                if found := EPISODE.findall(whole):
+                    self.is_open.set()
+                    self.episodes += map(int, found)
         finally:
             await http.close(writer)
 
     def lost(self, count: int) -> int:
         """Of the first so many trials, those that did not come once and in their place."""
         wanted = range(1, count + 1)
-        return sum(
-            told != number
-            for told, number in zip([*self.episodes, *[0] * count], wanted, strict=False)
-        )
+        padded = [*self.episodes, *[0] * count]
+        return sum(told != number for told, number in zip(padded, wanted, strict=False))
 
 
 @dataclass
@@ -144,50 +147,103 @@ def resident_mib(pid: int) -> float:
     return round(int(found[1]) / 1024, 1)
 
 
+def cpu_s(pid: int) -> float:
+    """What a process has used of all cores."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Usage:
+    """What the service and this client use from now on."""
+
+    server_pid: int
+    began: float = field(default_factory=time.perf_counter)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    resident_mib: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.cpu_s, self.resident_mib = self._cpu_s(), resident_mib(self.server_pid)
+
+    def to_json(self) -> dict[str, Any]:
+        """Cores, and memory of the service at begin and end."""
+        seconds = time.perf_counter() - self.began
+        return {
+            "cores": {n: round((s - self.cpu_s[n]) / seconds, 3) for n, s in self._cpu_s().items()},
+            "resident_mib": {"begin": self.resident_mib, "end": resident_mib(self.server_pid)},
+        }
+
+    def _cpu_s(self) -> dict[str, float]:
+        return {"server": cpu_s(self.server_pid), "client": cpu_s(os.getpid())}
+
+
+@dataclass
+class Audience:
+    """Many streams of one search."""
+
+    streams: list[Stream]
+    tasks: list[asyncio.Task[None]]
+
+    @classmethod
+    async def gather(cls, port: int, search_id: str, count: int) -> Audience:
+        """All of them, when each has been told something."""
+        streams = [Stream() for _ in range(count)]
+        tasks = [asyncio.create_task(stream.follow(port, search_id)) for stream in streams]
+        for stream in streams:
+            await stream.is_open.wait()
+        return cls(streams, tasks)
+
+    async def leave(self, count: int) -> dict[str, int]:
+        """What they missed of so many trials; a little time is left to hear of the last."""
+        await caught_up(self.streams, count)
+        lost = sum(stream.lost(count) for stream in self.streams)
+        for task in self.tasks:
+            task.cancel()
+        ends = await asyncio.gather(*self.tasks, return_exceptions=True)
+        broken = sum(not isinstance(end, asyncio.CancelledError) for end in ends)
+        return {"events_lost": lost, "broken": broken, "trials_told_to_each": count}
+
+
 async def measure(server: Server, search_id: str, load: Load) -> dict[str, Any]:
     """The search alone, under the load, and alone again."""
-    pace = Pace(server.data / "haq.sqlite", search_id)
+    pace, reads = Pace(server.data / "haq.sqlite", search_id), Reads()
     watching = asyncio.create_task(pace.watch())
-    await asyncio.sleep(load.seconds / 2)
-    before, begin_mib = time.perf_counter(), resident_mib(server.pid)
-    streams = [Stream() for _ in range(load.streams)]
-    following = [asyncio.create_task(s.follow(server.port, search_id)) for s in streams]
-    reads, place = Reads(), f"/v1/searches/{search_id}"
-    paths = {
+    alone = [await look(pace, load.seconds / 2)]
+    usage = Usage(server.pid)
+    audience = await Audience.gather(server.port, search_id, load.streams)
+    loaded_from = time.perf_counter()
+    await reads.make(server.port, paths_of(search_id), load)
+    used, loaded = usage.to_json(), pace.between(loaded_from, time.perf_counter())
+    told = await audience.leave(pace.count())
+    alone.append(await look(pace, load.seconds / 2))
+    watching.cancel()
+    calm_s = statistics.mean(found["median_s"] for found in alone)
+    slowed_percent = round(100 * (loaded["median_s"] / calm_s - 1), 1)
+    search = {"alone": alone, "loaded": loaded, "slowed_percent": slowed_percent}
+    return {
+        "load": vars(load),
+        "reads": reads.to_json(),
+        "streams": told,
+        "search": search,
+        "used": used,
+    }
+
+
+async def look(pace: Pace, seconds: float) -> dict[str, float]:
+    """How a search gets on for a while."""
+    start = time.perf_counter()
+    await asyncio.sleep(seconds)
+    return pace.between(start + 2 * LOOK_S, time.perf_counter())
+
+
+def paths_of(search_id: str) -> dict[str, str]:
+    """What is read in turn."""
+    place = f"/v1/searches/{search_id}"
+    return {
         "list": "/v1/searches?limit=50",
         "get": place,
         "trials": f"{place}/trials?sort=kl&limit=100",
         "pareto": f"{place}/pareto",
-    }
-    await reads.make(server.port, paths, load)
-    after, end_mib = time.perf_counter(), resident_mib(server.pid)
-    count = pace.count()
-    await caught_up(streams, count)
-    lost = sum(stream.lost(count) for stream in streams)
-    for task in following:
-        task.cancel()
-    ends = await asyncio.gather(*following, return_exceptions=True)
-    broken = sum(not isinstance(end, asyncio.CancelledError) for end in ends)
-    again = time.perf_counter()
-    await asyncio.sleep(load.seconds / 2)
-    watching.cancel()
-    alone = [pace.between(0.0, before), pace.between(again, time.perf_counter())]
-    loaded = pace.between(before, after)
-    calm_s = statistics.mean(found["median_s"] for found in alone)
-    return {
-        "load": vars(load),
-        "reads": reads.to_json(),
-        "streams": {"events_lost": lost, "broken": broken, "trials_told_to_each": count},
-        "search": {
-            "alone": alone,
-            "loaded": loaded,
-            "slowed_percent": round(100 * (loaded["median_s"] / calm_s - 1), 1),
-        },
-        "resident_mib": {
-            "begin": begin_mib,
-            "end": end_mib,
-            "after_streams": resident_mib(server.pid),
-        },
     }
 
 

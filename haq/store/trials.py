@@ -30,6 +30,19 @@ def read_trials(database: Database, run_id: str, after: int = 0, limit: int = 10
     return [row.data for row in rows]
 
 
+def pick_trials(database: Database, run_id: str, numbers: Sequence[int]) -> dict[int, Record]:
+    """The records of a run that have these numbers. Raises StorageError."""
+    if not numbers:
+        return {}
+    columns = TRIALS.columns
+    rows = database.read(
+        select(columns.number, columns.data).where(
+            columns.run_id == run_id, columns.number.in_(numbers)
+        )
+    )
+    return {row.number: row.data for row in rows}
+
+
 def count_trials(database: Database, run_ids: Sequence[str]) -> dict[str, int]:
     """How many trials runs have, those with any. Raises StorageError."""
     columns = TRIALS.columns

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.known import KnownTrials
 from api.pages.charts.curves import Run, best_curves
 from api.pages.comparison import compared_chart, differing_settings, layer_lines, letter
-from api.pages.known import KnownTrials, TheKnown
+from api.pages.known import TheKnown
 from api.pages.policies import find_policy
 from api.pages.render import page
 from api.routes._common import TheService

@@ -49,13 +49,11 @@ async def told(feed: Feed, since: Cursor, at_most: int) -> list[Told]:
     stream = feed.follow(since)
     try:
         while len(found) < at_most:
-            event = await asyncio.wait_for(anext(stream), 0.01)
-            if event is not None:
-                found.append(event)
+            found += await asyncio.wait_for(anext(stream), 0.01)
     except (StopAsyncIteration, asyncio.TimeoutError):
         pass
     await stream.aclose()  # type: ignore[attr-defined]
-    return found
+    return found[:at_most]
 
 
 def numbers(events: Sequence[Told], kind: str) -> list[int]:
@@ -133,11 +131,10 @@ def test_what_is_new_is_told_to_who_waits() -> None:
         polling = asyncio.create_task(feed.poll())
         stream = feed.follow(Cursor())
         first = await asyncio.wait_for(anext(stream), 5)
-        assert first is not None and first.kind == "state"
-        await anext(stream)
+        assert [event.kind for event in first] == ["state", "progress"]
         source.go("trial")
-        event = await asyncio.wait_for(anext(stream), 5)
-        assert event is not None and (event.kind, event.cursor) == ("trial", Cursor(1, 1))
+        (event,) = await asyncio.wait_for(anext(stream), 5)
+        assert (event.kind, event.cursor) == ("trial", Cursor(1, 1))
         polling.cancel()
 
     asyncio.run(check())
@@ -159,8 +156,8 @@ def test_a_store_that_fails_is_asked_again(
 
         feed = Feed(read_job, source.read)
         polling = asyncio.create_task(feed.poll())
-        event = await asyncio.wait_for(anext(feed.follow(Cursor())), 5)
-        assert event is not None and event.kind == "state"
+        events = await asyncio.wait_for(anext(feed.follow(Cursor())), 5)
+        assert events[0].kind == "state"
         polling.cancel()
 
     asyncio.run(check())
@@ -182,3 +179,33 @@ def test_a_trial_is_told_without_its_policy() -> None:
     feed.read()
     (data,) = [e.data for e in asyncio.run(told(feed, Cursor(), 10)) if e.kind == "trial"]
     assert set(json.loads(data)) == set(SLIM)
+
+
+def test_who_comes_late_is_told_much_at_once_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.events.feed.CHUNK", 4)
+    source = Source()
+    for step in [*["trial"] * 10, "end"]:
+        source.go(step)
+    feed = source.feed()
+    feed.read()
+
+    async def batches() -> list[list[str]]:
+        return [[event.kind for event in some] async for some in feed.follow(Cursor())]
+
+    assert asyncio.run(batches()) == [
+        ["state", *["trial"] * 4, "progress"],
+        ["trial"] * 4,
+        ["trial", "trial", "state", "end"],
+    ]
+
+
+def test_who_waits_in_vain_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.events.feed.QUIET_S", 0.01)
+    feed = Source().feed()
+    feed.read()
+
+    async def first_two() -> list[int]:
+        stream = feed.follow(Cursor(1, 0))
+        return [len(await anext(stream)) for _ in range(3)]
+
+    assert asyncio.run(first_two()) == [1, 0, 0]

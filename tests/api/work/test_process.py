@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -83,10 +82,6 @@ def test_a_child_can_be_killed(start: Start) -> None:
     process.kill()
     assert process.is_over(0)
     assert not is_running(pid)
-
-
-def test_ctrl_c_on_the_workers_terminal_does_not_reach_it(start: Start) -> None:
-    assert os.getpgid(pid_of(start(ENDLESS))) != os.getpgid(0)
 
 
 def test_a_real_child_ends_with_its_worker(tmp_path: Path) -> None:

@@ -165,6 +165,17 @@ def test_a_worker_that_is_stopped_puts_its_search_back(
     assert not is_running(pid)
 
 
+def test_ctrl_c_which_ends_both_is_nothing_against_the_search(
+    monkeypatch: pytest.MonkeyPatch, worker: Worker, jobs: Jobs, job: Job
+) -> None:
+    take(monkeypatch, KILLED)
+    worker._stop.set()
+    for _ in range(CRASHES + 1):
+        worker.carry_out(job)
+        assert jobs.get(job.id).history[-1] == {**jobs.get(job.id).history[-1], "note": ""}
+        job = claimed(jobs)
+
+
 def test_a_worker_that_lost_its_search_ends_the_process_and_says_no_more(
     monkeypatch: pytest.MonkeyPatch, worker: Worker, jobs: Jobs, job: Job, service: Service
 ) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from device_agent.measuring import measure as measure_module
-from device_agent.measuring.blocks import Stopping
+from device_agent.measuring.blocks import MOST_VOIDED, Stopping
 from device_agent.measuring.measure import measure
 from device_agent.measuring.timing import Timing
 from device_agent.models.networks import FloatNetwork
@@ -38,7 +38,8 @@ def test_real_networks_are_measured_in_order(float_network: FloatNetwork) -> Non
     for latency in latencies:
         assert latency["ratio_low"] <= latency["ratio"] <= latency["ratio_high"]
         assert latency["latency_ms"] == pytest.approx(latency["ratio"] * latency["reference_ms"])
-        assert 4 <= latency["rounds"] <= 8
+        # Blocks that were unsteady at first may count once more is known.
+        assert 4 <= latency["rounds"] <= MOST_VOIDED * QUICK.max_rounds
         assert latency["audit"] is None
         assert 0.001 < latency["reference_ms"] < 100
         assert latency["conditions"]["clock"] == "thread_cpu"

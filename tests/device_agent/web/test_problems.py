@@ -80,7 +80,7 @@ def test_every_error_is_a_problem(
 
 def test_the_text_of_a_surprise_stays_in_the_log(raising: TestClient) -> None:
     answer = raised(raising, ValueError("the secret"))
-    assert_problem(answer, 500, "about:blank", "ValueError, see its log")
+    assert_problem(answer, 500, "about:blank", "ValueError, see the log")
     assert "secret" not in answer.text
 
 

@@ -32,7 +32,7 @@ from tests.haq.subjects import cropped, write_images, write_small_weights
 NUMBERS = {"top1", "kl", "latency_ratio", "latency_ms", "size_bytes"}
 FILES = {
     *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
-    *("report.html", "summary.json", "trials.jsonl", "profile.json", "store.sqlite"),
+    *("report.html", "summary.json", "trials.jsonl", "profile.json", "harm.json", "store.sqlite"),
     "run.json",
 }
 SHORT = ("--episodes", "2", "--bits", "8,32", "--observer", "absmax")

@@ -26,7 +26,7 @@ SETTINGS = ("--episodes", "3", "--bits", "8,32", "--observer", "absmax", "--budg
 QUICK = (*SETTINGS, "--agent", "uniform", "--quantizer", "naive")
 FILES = {
     *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
-    *("report.html", "summary.json", "trials.jsonl"),
+    *("report.html", "summary.json", "trials.jsonl", "harm.json"),
 }
 START_TIMEOUT_S = 120.0
 

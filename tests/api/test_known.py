@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.pages import known
-from api.pages.known import KnownTrials
+from api import known
+from api.known import KnownTrials
 from api.service import Service
 from haq.store import Store
 from haq.store.database import Database
