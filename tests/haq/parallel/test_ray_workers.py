@@ -73,7 +73,9 @@ def test_work_goes_on_without_a_lost_machine_and_with_one_that_joins(
         next(answers)
         begun_cluster.remove_node(third, allow_graceful=False)
         assert len(list(answers)) == 11
-        assert told == ["a worker of the Ray cluster is lost: its work is done again"]
+        # On a busy machine it is said before that workers are slow to start.
+        assert told[-1] == "a worker of the Ray cluster is lost: its work is done again"
+        assert sum("is lost" in text for text in told) == 1
         later.enter_context(added(begun_cluster))
         give_up = time.monotonic() + 60
         while len(logs(tmp_path)) < 4:
