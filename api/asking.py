@@ -13,7 +13,7 @@ from api.errors import LimitError
 from api.files.models import ARCHITECTURES
 from api.schema import SearchChanges, SearchSpec
 from api.service import Service
-from api.work.reach import check_reach
+from api.workers.reach import check_reach
 from haq import boards
 from haq.search.asked import Asked, make_request
 from quant.errors import InputError

@@ -42,7 +42,7 @@ def serve(
 
 def worker() -> None:
     """Carry out searches of the service with the same HAQ_SERVICE_* settings, on any machine."""
-    from api.work.__main__ import main
+    from api.workers.__main__ import main
 
     main()
 

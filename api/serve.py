@@ -11,15 +11,11 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.settings import Settings, load_settings
-from device_agent.web.connection import ImpatientProtocol
 from device_agent.web.logs import configure_logs, log
 from device_agent.web.loopback import is_loopback_host
+from device_agent.web.serve import IN_A_NETWORK
 from device_agent.web.start import end_well_on, uvicorn_option
 from quant.errors import HaqError, InputError
-
-KEEP_ALIVE_S = 20
-SHUTDOWN_S = 5
-MAX_HEAD_BYTES = 16 * 1024
 
 
 def make_app_for_uvicorn() -> FastAPI:
@@ -50,15 +46,7 @@ def serve(settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        http=ImpatientProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        **IN_A_NETWORK,
     )
     uvicorn.Server(config).run()
 

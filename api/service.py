@@ -17,7 +17,7 @@ from api.settings import Settings
 from api.standings import Standings
 from api.store import open_database
 from api.trail import Trail
-from api.work.crew import Crew
+from api.workers.crew import Crew
 from haq.store.run_folder import make_folder
 
 

@@ -116,11 +116,8 @@ def front_of(points: Sequence[Point]) -> list[Point]:
 
 def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
     """The result, the float network and uniform bits, as far as their cost is known."""
-    kind, reached = (
-        summary["details"]["budget"]["kind"],
-        summary["details"]["budgets"][0]["reached"],
-    )
-    best = summary["best"]
+    best, details = summary["best"], summary["details"]
+    kind, reached = details["budget"]["kind"], details["budgets"][0]["reached"]
     found = [Point(name="found", kl=best["kl"], cost=reached, top1=best["top1"], episode=None)]
     size32 = summary["uniform"]["32"]["size_bytes"]
     for name in UNIFORMS:

@@ -1,4 +1,4 @@
-"""SHA-256 of files that are asked for again and again, and as a header says it."""
+"""SHA-256 of files that are asked for again and again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from haq import digest
-from haq.digest import from_header, to_header
-
-__all__ = ["from_header", "sha256_of", "to_header"]
 
 
 def sha256_of(path: Path) -> str:

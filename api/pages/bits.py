@@ -12,7 +12,7 @@ from api.jobs import Job
 from api.pages.charts.network import Row, network_chart
 from api.service import Service
 from api.views import folder_of
-from api.work.layers import LayerSize, layers_file, read_layers
+from api.workers.layers import LayerSize, layers_file, read_layers
 from haq.store.run_folder import read_json
 
 Layers = Mapping[str, Mapping[str, int]]

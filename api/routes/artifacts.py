@@ -12,11 +12,12 @@ from fastapi.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from api.files.artifacts import artifacts_of, find_artifact, media_type
-from api.files.digest import sha256_of, to_header
+from api.files.digest import sha256_of
 from api.routes._common import SearchId, TheService
 from api.schema import Artifact, Artifacts
 from api.views import folder_of
 from device_agent.web.problems import problem
+from haq.digest import to_header
 
 router = APIRouter(prefix="/v1/searches/{search_id}/artifacts", tags=["artifacts"])
 ArtifactName = Annotated[

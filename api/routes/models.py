@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.files.digest import from_header
 from api.routes._changing import ChangingRoute
 from api.routes._common import Repeatable, TheKey, TheService
 from api.schema import Model, Models
-from api.work.check import check_weights
+from api.workers.check import check_weights
+from haq.digest import from_header
 from quant.errors import InputError
 
 PATH = "/v1/models"

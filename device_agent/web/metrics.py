@@ -6,19 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import Counter, Gauge, Histogram, generate_latest
 
 from device_agent.processes.jobs import JobTimeoutError, StoppingError
+from device_agent.web.requests import RequestMetrics
 from quant.errors import InputError
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 REQUEST_BUCKETS_S = (0.005, 0.02, 0.1, 0.5, 2.5, 10, 60, 300, 1800)
 JOB_BUCKETS_S = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 PREFIX = "haq_agent"
@@ -31,28 +24,12 @@ OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-class Metrics:
+class Metrics(RequestMetrics):
     """What `/metrics` shows."""
 
     def __init__(self) -> None:
-        registry = self._registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self._requests = Counter(
-            f"{PREFIX}_requests",
-            "Requests by route template, method and status; 499 is a client that left",
-            ("route", "method", "status"),
-            registry=registry,
-        )
-        self._request_seconds = Histogram(
-            f"{PREFIX}_request_seconds",
-            "Seconds from the head of a request to the end of its answer",
-            ("route", "method"),
-            buckets=REQUEST_BUCKETS_S,
-            registry=registry,
-        )
-        self._received = Counter(
-            f"{PREFIX}_received_bytes", "Bytes of bodies received", registry=registry
-        )
+        super().__init__(PREFIX, REQUEST_BUCKETS_S)
+        registry = self.registry
         self._uploads = Counter(f"{PREFIX}_uploads", "Files received and kept", registry=registry)
         self._jobs = Counter(
             f"{PREFIX}_jobs", "Jobs by task and outcome", ("task", "outcome"), registry=registry
@@ -73,15 +50,6 @@ class Metrics:
             "Largest split-half difference of a ratio in the last measurement, share of the ratio",
             registry=registry,
         )
-
-    def observe_request(
-        self, route: str, method: str, status: int, seconds: float, received_bytes: int
-    ) -> None:
-        """Count a request that is over; `route` is a template, never a path."""
-        method = method if method in METHODS else "other"
-        self._requests.labels(route, method, str(status)).inc()
-        self._request_seconds.labels(route, method).observe(seconds)
-        self._received.inc(received_bytes)
 
     def observe_upload(self) -> None:
         """Count a file that was kept."""
@@ -115,7 +83,7 @@ class Metrics:
 
     def to_text(self) -> bytes:
         """All numbers in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 def outcome_of(error: Exception) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from contextlib import suppress
 from secrets import token_hex
-from typing import Protocol
 from urllib.parse import quote
 
 from fastapi import Request
@@ -19,20 +18,12 @@ from structlog.contextvars import bound_contextvars
 from device_agent.processes.jobs import StoppingError
 from device_agent.web.logs import log
 from device_agent.web.problems import from_purpose, from_surprise
+from device_agent.web.requests import RequestMetrics
 from device_agent.web.stop import Stop
 
 CLIENT_LEFT = 499
 """Status in the log and the numbers of a request whose client went away before the answer."""
 MAX_PATH = 200
-
-
-class Counts(Protocol):
-    """Counts requests."""
-
-    def observe_request(
-        self, route: str, method: str, status: int, seconds: float, received_bytes: int
-    ) -> None:
-        """A request is over; `route` is a template, never a path."""
 
 
 class Exchange:
@@ -88,7 +79,7 @@ class Observe:
     agent stops and a request does not come to its end, it is cut off with 503.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Counts, stop: Stop) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, stop: Stop) -> None:
         self.app = app
         self.metrics = metrics
         self.stop = stop

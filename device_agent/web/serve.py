@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 import uvicorn
 
@@ -20,6 +22,18 @@ KEEP_ALIVE_S = 20
 """Longer than clients keep idle connections (httpx: 5 s), so that it is they who close them."""
 SHUTDOWN_S = 5
 MAX_HEAD_BYTES = 16 * 1024
+IN_A_NETWORK: Mapping[str, Any] = {
+    "http": ImpatientProtocol,
+    "ws": "none",
+    "log_config": None,
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_keep_alive": KEEP_ALIVE_S,
+    "timeout_graceful_shutdown": SHUTDOWN_S,
+    "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
+}
+"""Options of uvicorn for a server to which anybody may talk."""
 
 
 def serve(settings: Settings) -> None:
@@ -42,16 +56,8 @@ def make_config(settings: Settings) -> uvicorn.Config:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=ImpatientProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         limit_concurrency=settings.max_waiting + MORE_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        **IN_A_NETWORK,
     )
     config.load()
     if settings.tls_cert is not None and settings.tls_key is not None:

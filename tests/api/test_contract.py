@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from api.work import reach
+from api.workers import reach
 from haq.names import Padding
 from haq.prepare import load_network
 from tests.api.conftest import ADMIN_KEY, bearer

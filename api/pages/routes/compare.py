@@ -7,10 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.known import KnownTrials
 from api.pages.charts.curves import Run, best_curves
 from api.pages.comparison import compared_chart, differing_settings, layer_lines, letter
-from api.pages.known import TheKnown
 from api.pages.policies import find_policy
 from api.pages.render import page
 from api.routes._common import TheService
@@ -28,7 +26,6 @@ PolicyName = Annotated[str, Query(pattern=r"^[0-9a-f]{32}:[0-9]{1,8}$")]
 def compare(
     request: Request,
     service: TheService,
-    known: TheKnown,
     policy: Annotated[Sequence[PolicyName], Query()] = (),
     run: Annotated[Sequence[SearchName], Query()] = (),
 ) -> Response:
@@ -39,7 +36,7 @@ def compare(
             raise InputError("choose two to four to compare")
     if policies:
         return compare_policies(request, service, policies)
-    return compare_runs(request, service, known, runs)
+    return compare_runs(request, service, runs)
 
 
 def compare_policies(request: Request, service: Service, names: list[str]) -> Response:
@@ -52,12 +49,10 @@ def compare_policies(request: Request, service: Service, names: list[str]) -> Re
     return page(request, template, policies=policies, lines=lines, chart=chart, letter=letter)
 
 
-def compare_runs(
-    request: Request, service: Service, known: KnownTrials, names: list[str]
-) -> Response:
+def compare_runs(request: Request, service: Service, names: list[str]) -> Response:
     """Settings, results and curves; without any names, how to come by some."""
     searches = show_all(service, [service.jobs.get(name) for name in names])
-    kls = [[trial["kl"] for trial in known.of(search.id)] for search in searches]
+    kls = [[trial["kl"] for trial in service.known.of(search.id)] for search in searches]
     called = [f"{letter(n)}: {search.id[:8]}" for n, search in enumerate(searches)]
     curves = [Run(name, kl) for name, kl in zip(called, kls, strict=True)]
     return page(

@@ -13,7 +13,6 @@ from api.jobs.job import Wanted
 from api.pages import links
 from api.pages.charts.front import Height
 from api.pages.fronts import cost_kind, front
-from api.pages.known import TheKnown
 from api.pages.render import page
 from api.pages.run_view import best_policy, curves, table
 from api.routes._changing import ChangingRoute
@@ -38,7 +37,6 @@ def show_run(
     request: Request,
     search_id: SearchId,
     service: TheService,
-    known: TheKnown,
     y: Height = "kl",
     origin: Origin = None,
     max_kl: MaxKl = None,
@@ -48,7 +46,11 @@ def show_run(
 ) -> Response:
     """Its state, curves, front, best bits, trials and files."""
     job = service.jobs.get(search_id)
-    trials, summary, search = known.of(job.id), summary_of(service, job), shown(service, job)
+    trials, summary, search = (
+        service.known.of(job.id),
+        summary_of(service, job),
+        shown(service, job),
+    )
     return page(
         request,
         "run.html",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.files.digest import from_header, sha256_of, to_header
+from api.files.digest import sha256_of
+from haq.digest import from_header, to_header
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 

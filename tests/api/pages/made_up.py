@@ -10,7 +10,7 @@ from typing import Any
 from api.jobs import Job
 from api.service import Service
 from api.views import folder_of
-from api.work.layers import LayerSize, layers_file
+from api.workers.layers import LayerSize, layers_file
 from haq.store.run_folder import write_json
 from quant.policy import Bits, Policy
 from tests.api.runs import made_up_trial, put_search, put_trials

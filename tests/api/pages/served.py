@@ -36,7 +36,7 @@ class Served:
 
     def kill_worker(self) -> None:
         """End the worker as a machine without power would."""
-        (worker,) = children(self.pid, "api.work.tied")
+        (worker,) = children(self.pid, "api.workers.tied")
         os.kill(worker, signal.SIGKILL)
 
 

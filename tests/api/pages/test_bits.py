@@ -13,7 +13,7 @@ from api.pages.bits import (
 from api.pages.bits import parameter_shares as shares
 from api.service import Service
 from api.views import folder_of
-from api.work.layers import LayerSize
+from api.workers.layers import LayerSize
 from haq.store.run_folder import write_json
 from tests.api.pages.made_up import LAYERS, policy, put_run
 

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 from starlette.testclient import TestClient
 
-from api.files.digest import to_header
 from api.service import Service
 from api.views import folder_of
+from haq.digest import to_header
 from haq.store import RunFolder
 from tests.api.runs import put_search
 

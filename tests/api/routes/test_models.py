@@ -14,12 +14,12 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from api.files.digest import to_header
 from api.limits import BodyLimit
 from api.routes.models import PATH
 from api.service import Service
 from api.settings import Settings
 from bench.api.server import Server
+from haq.digest import to_header
 from tests.api.conftest import ADMIN_KEY
 from tests.device_agent.server import in_thread, talk
 from tests.device_agent.web.test_limits import chunked, echo_size, head, length, status

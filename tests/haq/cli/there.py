@@ -9,7 +9,7 @@ from typing import Any
 
 from api.jobs import Job
 from api.service import Service
-from api.work.errand import asked_from
+from api.workers.errand import asked_from
 from haq.report import write_report
 from haq.search.asked import make_request
 from haq.search.run import run_search

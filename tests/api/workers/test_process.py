@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from api.work.errand import Errand
-from api.work.process import Process, with_start
+from api.workers.errand import Errand
+from api.workers.process import Process, with_start
 from haq.search.asked import Asked
-from tests.api.work.children import CRASHING, DEAF, ENDLESS, KILLED, Command, child, ending
+from tests.api.workers.children import CRASHING, DEAF, ENDLESS, KILLED, Command, child, ending
 from tests.device_agent.process_table import is_running, wait_for
 
 ERRAND = Errand("1" * 32, Asked())
@@ -24,7 +24,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Start]:
     made: list[Process] = []
 
     def run(command: Command) -> Process:
-        monkeypatch.setattr("api.work.process.CHILD", command)
+        monkeypatch.setattr("api.workers.process.CHILD", command)
         made.append(Process(ERRAND, {"HAQ_BOARDS": "/boards"}, tmp_path / "log"))
         return made[-1]
 
@@ -87,8 +87,8 @@ def test_a_child_can_be_killed(start: Start) -> None:
 def test_a_real_child_ends_with_its_worker(tmp_path: Path) -> None:
     """Its lifeline is standard input, which the system closes for whoever is killed."""
     script = (
-        "from pathlib import Path; from api.work.process import Process\n"
-        "from api.work.errand import Errand; from haq.search.asked import Asked\n"
+        "from pathlib import Path; from api.workers.process import Process\n"
+        "from api.workers.errand import Errand; from haq.search.asked import Asked\n"
         "errand = Errand('1' * 32, Asked(weights=Path('/dev/tty')))\n"
         f"p = Process(errand, {{}}, Path({str(tmp_path / 'log')!r}))\n"
         "print(p._child.pid, flush=True); import os; os.read(0, 1)"

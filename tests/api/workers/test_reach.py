@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.work import reach
-from api.work.aside import Question
+from api.workers import reach
+from api.workers.aside import Question
 from haq.search.asked import Asked
 from quant.errors import BudgetError, InputError
 

@@ -9,7 +9,7 @@ import pytest
 from api.asking import resolve, to_stored
 from api.schema import SearchSpec
 from api.service import Service
-from api.work.errand import Errand, asked_from
+from api.workers.errand import Errand, asked_from
 from haq.search.asked import Asked
 
 ASKED = Asked(weights=Path("/data/ä.safetensors"), budget=("size=0.5x",), start="ilp", seed=3)

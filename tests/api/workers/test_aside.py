@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.errors import BusyError
-from api.work import aside
+from api.workers import aside
 from quant.errors import BudgetError, InputError
 
 ECHO = """
-from api.work.aside import answer
+from api.workers.aside import answer
 import os
 answer(lambda question: {**question, "secret": os.environ.get("HAQ_SERVICE_ADMIN_KEY")})
 """
@@ -36,7 +36,7 @@ def test_a_question_is_answered_without_the_keys(
 def test_a_process_without_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    with pytest.raises(BusyError, match="could not be looked at"):
+    with pytest.raises(InputError, match="cannot be looked at"):
         aside.ask(put_module(tmp_path, monkeypatch, text), {})
 
 
@@ -55,6 +55,11 @@ def test_what_is_wrong_is_told(
     monkeypatch.setattr(sys, "argv", ["module", '{"a": 1}'])
     aside.answer(refuse)
     assert json.loads(capsys.readouterr().out) == {"problem": "no 1"}
+
+
+def test_only_secrets_are_left_out() -> None:
+    given = {"PATH": "x", "HAQ_SERVICE_STORE": "y", "HAQ_BOARD_KEY_PI5": "z"}
+    assert aside.without_secrets(given) == {"PATH": "x"}
 
 
 def test_a_problem_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

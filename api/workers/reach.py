@@ -7,12 +7,12 @@ from functools import lru_cache
 from threading import Lock
 from typing import NoReturn
 
-from api.work.aside import Question, answer, ask
-from api.work.errand import asked_from
+from api.workers.aside import Question, answer, ask
+from api.workers.errand import asked_from
 from haq.cost import parse_budget
 from haq.search.asked import Asked, make_request
 
-MODULE = "api.work.reach"
+MODULE = "api.workers.reach"
 DECIDING = ("model", "weights", "input_size", "padding", "bits", "quantizer")
 """What decides costs, beside the budgets."""
 _one_at_a_time = Lock()

@@ -11,8 +11,8 @@ from api.jobs import Job, Jobs
 from api.jobs.job import Wanted
 from api.jobs.jobs import LeaseLostError
 from api.settings import Settings
-from api.work.errand import Errand, asked_from
-from api.work.process import Process
+from api.workers.errand import Errand, asked_from
+from api.workers.process import Process
 from device_agent.web.logs import log
 from quant.errors import StorageError
 

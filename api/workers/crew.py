@@ -11,7 +11,7 @@ from contextlib import suppress
 from api.settings import Settings
 from device_agent.web.logs import log
 
-WORKER = (sys.executable, "-m", "api.work.tied")
+WORKER = (sys.executable, "-m", "api.workers.tied")
 CHECK_S = 1.0
 END_S = 10.0
 

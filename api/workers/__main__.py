@@ -1,4 +1,4 @@
-"""`python -m api.work`: a worker, until a signal ends it."""
+"""`python -m api.workers`: a worker, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 from api.jobs import Jobs
 from api.settings import load_settings
 from api.store import open_database
-from api.work.worker import Worker
+from api.workers.worker import Worker
 from device_agent.web.logs import configure_logs
 from quant.errors import HaqError
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.settings import Settings
-from api.work.crew import Crew
+from api.workers.crew import Crew
 from tests.device_agent.process_table import is_running, wait_for
 
 IDLE = (sys.executable, "-c", "import os; os.read(0, 1)")
@@ -21,9 +21,9 @@ DEAF = (
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.work.crew.CHECK_S", 0.02)
-    monkeypatch.setattr("api.work.crew.END_S", 0.2)
-    monkeypatch.setattr("api.work.crew.WORKER", IDLE)
+    monkeypatch.setattr("api.workers.crew.CHECK_S", 0.02)
+    monkeypatch.setattr("api.workers.crew.END_S", 0.2)
+    monkeypatch.setattr("api.workers.crew.WORKER", IDLE)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_at_the_end_none_is_left(crew: Crew) -> None:
 def test_one_that_does_not_hear_is_killed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.work.crew.WORKER", DEAF)
+    monkeypatch.setattr("api.workers.crew.WORKER", DEAF)
     crew = Crew(settings.model_copy(update={"workers": 1}))
     crew.start()
     (pid,) = crew.pids()
@@ -70,8 +70,8 @@ def test_one_that_cannot_be_started_is_tried_again(
 ) -> None:
     """The system may have no process to spare for a moment."""
     first = crew.pids()[0]
-    monkeypatch.setattr("api.work.crew.WORKER", ("/nowhere/python",))
+    monkeypatch.setattr("api.workers.crew.WORKER", ("/nowhere/python",))
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: not is_running(first))
-    monkeypatch.setattr("api.work.crew.WORKER", IDLE)
+    monkeypatch.setattr("api.workers.crew.WORKER", IDLE)
     wait_for(lambda: crew.pids()[0] != first)

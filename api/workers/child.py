@@ -1,4 +1,4 @@
-"""`python -m api.work.child`: carries one search out, told of on standard input.
+"""`python -m api.workers.child`: carries one search out, told of on standard input.
 
 It says how far it is on standard output, and ends at once when standard input closes: that is when
 its worker has ended, in whatever way. What it did until then is in the store.
@@ -12,8 +12,8 @@ import traceback
 from typing import Any
 
 from api.settings import load_settings
-from api.work.errand import Ending, Errand
-from api.work.layers import layers_file, write_layers
+from api.workers.errand import Ending, Errand
+from api.workers.layers import layers_file, write_layers
 from device_agent.processes.lifeline import exit_when_stdin_closes
 from quant.errors import BoardError, HaqError, InUseError, StorageError, WorkerError
 

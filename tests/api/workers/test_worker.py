@@ -14,16 +14,16 @@ from api.jobs import Job, Jobs
 from api.jobs.job import Wanted
 from api.service import Service
 from api.settings import Settings
-from api.work.worker import CRASHES, Worker
+from api.workers.worker import CRASHES, Worker
 from quant.errors import StorageError
 from tests.api.runs import put_search
-from tests.api.work.children import CRASHING, ENDLESS, KILLED, Command, ending
+from tests.api.workers.children import CRASHING, ENDLESS, KILLED, Command, ending
 from tests.device_agent.process_table import is_running, wait_for
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.work.worker.POLL_S", 0.01)
+    monkeypatch.setattr("api.workers.worker.POLL_S", 0.01)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def claimed(jobs: Jobs, lease_s: float = 60) -> Job:
 
 
 def take(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
-    monkeypatch.setattr("api.work.process.CHILD", command)
+    monkeypatch.setattr("api.workers.process.CHILD", command)
 
 
 @contextmanager
@@ -238,7 +238,7 @@ def test_the_lease_outlasts_the_wait_of_a_search_that_ended(
     tmp_path: Path,
 ) -> None:
     """Else another worker would take it, and nobody would ever count how often it has ended."""
-    monkeypatch.setattr("api.work.worker.POLL_S", 1.0)
+    monkeypatch.setattr("api.workers.worker.POLL_S", 1.0)
     take(monkeypatch, KILLED)
     worker = Worker(jobs, settings.model_copy(update={"lease_s": 0.5}), threading.Event())
     put_search(service)

@@ -1,4 +1,7 @@
-"""A question to torch, put to a process of its own: the service itself does not load it."""
+"""A question to torch, put to a process of its own.
+
+The service itself does not load it, and what was uploaded is read by no process that has the keys.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.errors import BusyError
-from api.work.check import without_secrets
 from quant.errors import HaqError, InputError
 
 TIMEOUT_S = 120.0
+SECRETS = ("HAQ_SERVICE_", "HAQ_BOARD_KEY_")
 Question = Mapping[str, Any]
 
 
@@ -32,11 +35,18 @@ def ask(module: str, question: Question) -> Any:
             check=False,
         )
         said = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
+    except subprocess.TimeoutExpired:
         raise BusyError("the network could not be looked at in time: ask again later") from None
+    except ValueError:
+        raise InputError("the network cannot be looked at: its process ended early") from None
     if "problem" in said:
         raise InputError(said["problem"])
     return said["answer"]
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without the keys of the service and its boards."""
+    return {name: value for name, value in environ.items() if not name.startswith(SECRETS)}
 
 
 def answer(reply: Callable[[Question], Any]) -> None:

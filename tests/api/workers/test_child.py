@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from api.work import child
-from api.work.errand import Errand
+from api.workers import child
+from api.workers.errand import Errand
 from haq.search.asked import Asked
 from haq.store.lock import sole_use
 from quant.errors import (

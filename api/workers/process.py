@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from api.work.errand import Errand
+from api.workers.errand import Errand
 
-CHILD = (sys.executable, "-m", "api.work.child")
+CHILD = (sys.executable, "-m", "api.workers.child")
 
 
 class Process:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.work.layers import layers_file, read_layers, write_layers
+from api.workers.layers import layers_file, read_layers, write_layers
 from haq import prepare
 from haq.search.asked import Asked, make_request
 
