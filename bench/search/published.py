@@ -1,8 +1,9 @@
 """What a sweep over HAQ's published budgets came to: `python -m bench.search.published RUN`.
 
 Beside what was found stand uniform bits, once with 8 bits in the first and the last layer and once
-with the same bits everywhere but for the image, of 8 bits. Both cost 2 to 7 % more than the budgets,
-which are about those of the same bits everywhere, the image among them. HAQ's own strategy is scored, too, as it is quantized here, without finetuning.
+with the same bits everywhere but for the image, of 8 bits. Both cost 2 to 7 % more than the
+budgets, which are about those of the same bits everywhere, the image among them. HAQ's own strategy
+is scored, too, as it is quantized here, without finetuning.
 
 The run is one of `haq search` with HAQ's public table, on the pretrained MobileNetV2 without any
 finetuning: `haq search --weights mbv2_imagenet_tfsame.safetensors --input 224 --padding same

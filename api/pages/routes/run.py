@@ -46,11 +46,8 @@ def show_run(
 ) -> Response:
     """Its state, curves, front, best bits, trials and files."""
     job = service.jobs.get(search_id)
-    trials, summary, search = (
-        service.known.of(job.id),
-        summary_of(service, job),
-        shown(service, job),
-    )
+    trials, summary = service.known.of(job.id), summary_of(service, job)
+    search = shown(service, job)
     return page(
         request,
         "run.html",
