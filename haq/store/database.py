@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -43,6 +44,10 @@ def is_lost(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+# Ctrl-C while a connection is given back is raised all the same, and is no fault of the pool's.
+logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(
+    lambda record: not record.exc_info or record.exc_info[0] is not KeyboardInterrupt
+)
 RETRY = stamina.retry(on=is_lost, attempts=ATTEMPTS)
 
 

@@ -92,7 +92,7 @@ def test_a_search_there_ends_as_it_would_here(
     assert {file.name for file in Path("runs/far").iterdir()} == FILES
     (search,) = served.service.jobs.page()
     assert far.err.splitlines()[0] == f"search {search.id} on {served.url}"
-    assert "search (3)" in far.err
+    assert re.search(r"^[a-z ]+ \(\d+\)$", far.err, re.MULTILINE), "no stage is told"
     assert far.err.splitlines()[-1] == "report: runs/far/report.html"
     table = [line for line in here.err.splitlines() if line.startswith(" ")]
     assert [line for line in far.err.splitlines() if line.startswith(" ")] == table

@@ -28,7 +28,7 @@ def test_a_machine_that_computes_otherwise_is_left_out(two_nodes: None, tmp_path
         pytest.raises(WorkerError, match="computes other float logits than this machine"),
     ):
         list(workers.see([(tied(8), ROWS)]))
-    assert len(told) == 1
+    assert len([line for line in told if "other float logits" in line]) == 1
 
 
 def test_workers_that_cannot_begin_say_why(two_nodes: None, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 import stamina
@@ -51,6 +51,16 @@ def test_a_missing_driver_is_one_line(tmp_path: Path) -> None:
         pytest.raises(InputError, match=r"pip install 'haq\[postgresql\]'"),
     ):
         Database("postgresql://localhost/haq")
+
+
+def test_an_interrupt_while_a_connection_is_given_back_is_raised_and_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    event.listen(database._engine, "reset", Mock(side_effect=KeyboardInterrupt))
+    with closing(database), pytest.raises(KeyboardInterrupt):
+        database.read(text("SELECT 1"))
+    assert not caplog.records
 
 
 def test_every_commit_is_on_disk_and_readers_do_not_wait(
