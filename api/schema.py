@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -231,8 +232,17 @@ class NewBoard(Strict):
     )
 
 
+class Noise(BaseModel):
+    """Of a batch: the share of its ratios by which halves of the rounds differ, the median of its
+    policies."""
+
+    measured_at: datetime
+    noise: float
+
+
 class Board(BaseModel):
-    """A listed board, and what it answers now."""
+    """A listed board, what it answers now, and the noise of what it measured for searches that had
+    it alone."""
 
     name: str
     url: str
@@ -240,6 +250,7 @@ class Board(BaseModel):
     problem: str | None = None
     device: dict[str, Any] | None = None
     status: dict[str, Any] | None = None
+    noise: list[Noise] = []
 
 
 class Boards(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.boards import add_board, look_at_all
+from api.noise import add_noise
 from api.routes._changing import ChangingRoute
 from api.routes._common import Repeatable, TheService
 from api.schema import Board, Boards, NewBoard
@@ -15,7 +16,8 @@ router = APIRouter(prefix="/v1/boards", tags=["boards"], route_class=ChangingRou
 @router.get("")
 def list_boards(service: TheService) -> Boards:
     """The operator's list, and what each board answers now."""
-    return Boards(boards=look_at_all(service.settings.boards_file))
+    found = look_at_all(service.settings.boards_file)
+    return Boards(boards=add_noise(found, service.jobs, service.database))
 
 
 @router.post("", status_code=201)
