@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from api.access.keys import Key
 from api.errors import LimitError
-from api.files.models import ARCHITECTURES
 from api.schema import SearchChanges, SearchSpec
 from api.service import Service
 from api.workers.reach import check_reach
 from haq import boards
+from haq.names import MODEL_FILES, NETWORKS
 from haq.search.asked import Asked, make_request
 from quant.errors import InputError
 
@@ -44,13 +44,16 @@ def resolve(service: Service, spec: SearchSpec) -> Asked:
 
 
 def network(service: Service, name: str) -> dict[str, Any]:
-    """The packaged network, or an uploaded one. Raises UnknownError."""
-    if name in ARCHITECTURES:
+    """A network of haq's own with the weights at hand, or an uploaded one. Raises UnknownError."""
+    if name in NETWORKS:
         return {"model": name}
     found = service.models.get(name)
+    path = service.models.path(found.sha256, found.architecture)
+    if found.architecture in MODEL_FILES:
+        return {"model": str(path)}
     return {
         "model": found.architecture,
-        "weights": service.models.path(found.sha256),
+        "weights": path,
         "input_size": found.input_size,
         "padding": found.padding,
     }

@@ -36,7 +36,10 @@ class Strict(BaseModel):
 class SearchSpec(Strict):
     """A search as it is asked for; each field as the option of `haq search` of that name."""
 
-    model: Name = Field("mbv2", description="mbv2 (packaged weights), or an uploaded model")
+    model: Name = Field(
+        "mbv2",
+        description="a network of haq models with the weights at hand, or an uploaded model",
+    )
     data: Source = Field("sample", description="sample, or a registered data set")
     calibration: Source | None = Field(None, description="images for activation ranges")
     budgets: tuple[Budget, ...] = Field(
@@ -179,7 +182,7 @@ class Artifacts(BaseModel):
 
 
 class Model(BaseModel):
-    """Uploaded weights."""
+    """An uploaded network; its architecture is onnx or pt2 where the file says it."""
 
     id: str
     name: str

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     data_roots: folders below which data sets may be registered; none by default.
     board_hosts: HOST or HOST:PORT of boards that may be added; none by default.
     workers: worker processes started with the service; 0 where workers run elsewhere.
+    ray: a Ray cluster that evaluates the policies of all searches: auto, local or HOST:PORT; by
+    default each search is evaluated by its own process.
     max_upload_bytes, max_request_bytes: size of a model, and of the JSON of any other request.
     lease_s: how long a worker that says nothing keeps its search.
     per_minute, max_searches: requests a minute, and unfinished searches, of a key that has no
@@ -43,6 +45,7 @@ class Settings(BaseSettings):
     data_roots: tuple[Path, ...] = ()
     board_hosts: tuple[str, ...] = ()
     workers: NonNegativeInt = 1
+    ray: Annotated[str, Field(min_length=1)] | None = None
     max_upload_bytes: PositiveInt = 2048 * MIB
     max_request_bytes: PositiveInt = MIB
     lease_s: PositiveFloat = 15.0
@@ -63,6 +66,7 @@ class Settings(BaseSettings):
             f"{PREFIX}DATA_DIR": str(self.data_dir.absolute()),
             f"{PREFIX}STORE": self.store_url,
             f"{PREFIX}LEASE_S": str(self.lease_s),
+            **({} if self.ray is None else {f"{PREFIX}RAY": self.ray}),
             "HAQ_BOARDS": str(self.boards_file.absolute()),
         }
 

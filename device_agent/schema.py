@@ -276,12 +276,13 @@ class InferRequest(Request):
 
 
 class InferAnswer(BaseModel):
-    """logits: base64 of little-endian float32 of `shape`, (policies, images, classes).
+    """logits: base64 of little-endian float32 of `shape`, (policies, images, classes), with height
+    and width behind where every pixel has logits.
 
     checksums: SHA-256 of the logits of each policy. seconds: spent running the networks.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     logits: str
     checksums: list[str]
     seconds: float

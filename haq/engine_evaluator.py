@@ -13,7 +13,7 @@ from haq.data import Images
 from haq.engines import run_engines
 from haq.export import bits16_of, ncnn_layers
 from haq.prepare import Subject
-from quant.evaluate import Score, compare
+from quant.evaluate import Labels, Metric, Score, check_labels, compare, shares_right
 from quant.graph import Floats, Graph, Network
 from quant.ncnn.build import dump, float_layers
 from quant.ncnn.capabilities import Bits16, Capabilities
@@ -79,15 +79,30 @@ def simulated(graph: Graph, quantizer: Quantizer) -> MakeNetwork:
 class EngineEvaluator:
     """Scores policies on fixed images; only their uint8 pixels stay in memory."""
 
-    def __init__(self, make: MakeNetwork, images: Images, float_logits: Floats) -> None:
-        """`float_logits` (N, classes) are those of the float network in ncnn."""
+    def __init__(
+        self,
+        make: MakeNetwork,
+        images: Images,
+        float_logits: Floats,
+        metric: Metric | None = None,
+    ) -> None:
+        """`float_logits` (N, classes) are those of the float network in ncnn.
+
+        Raises DataError where the labels of the images do not fit these.
+        """
+        check_labels(float_logits, images.labels)
         self._make = lru_cache(KEPT_NETWORKS)(make)
-        self._images, self.float_logits = images, float_logits
+        self._images, self.float_logits, self._metric = images, float_logits, metric
+
+    @property
+    def labels(self) -> Labels:
+        """Those of the images."""
+        return self._images.labels
 
     @property
     def float_top1(self) -> float:
         """Top-1 of the float network."""
-        return float((self.float_logits.argmax(1) == self._images.labels).mean())
+        return float(shares_right(self.float_logits, self.labels).mean())
 
     def logits(self, policy: Policy, rows: NDArray[np.int64] | None = None) -> Floats:
         """Logits (N, classes) under a policy, or those of some rows. Raises PolicyError."""
@@ -95,7 +110,5 @@ class EngineEvaluator:
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies. Raises PolicyError."""
-        return [
-            compare(self.logits(policy), self.float_logits, self._images.labels)
-            for policy in policies
-        ]
+        given = self.float_logits, self.labels, self._metric
+        return [compare(self.logits(policy), *given) for policy in policies]

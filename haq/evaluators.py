@@ -15,7 +15,7 @@ from haq.prepare import Subject, check_images, quantizer_of
 from haq.torch_evaluator import Device, check_device, torch_evaluator
 from haq.ways import How, Way, choose_way
 from quant.errors import InputError
-from quant.evaluate import FakeQuantEvaluator, Score, Seen, see
+from quant.evaluate import FakeQuantEvaluator, Metric, Score, Seen, see
 from quant.float_net import batch_size
 from quant.graph import Floats
 from quant.naive import Arithmetic
@@ -35,12 +35,13 @@ def make_evaluator(
     how: How = "auto",
     device: Device = "cpu",
     quantizer: Quantizer | None = None,
+    metric: Metric | None = None,
 ) -> PolicyEvaluator:
     """Evaluator on labelled images, for boards of the given capabilities.
 
     `quantizer` makes the integers of what is not deployed (the plain one by default). On a GPU
-    torch computes everything. Raises DataError where the images do not fit the network, InputError
-    for a device that cannot be used.
+    torch computes everything. Scores have the `metric`, too. Raises DataError where the images do
+    not fit the network, InputError for a device that cannot be used.
     """
     check_images(subject.config, images)
     check_device(device)
@@ -49,16 +50,21 @@ def make_evaluator(
     found = quantizer or quantizer_of(subject, arithmetic)
     float_logits = cache(lambda: float_network(subject.network).logits(images))
     makers: dict[Way, Callable[[], OneWay]] = {
-        "deployed": lambda: EngineEvaluator(deployed(subject, here), images, float_logits()),
-        "simulated": lambda: EngineEvaluator(
-            simulated(subject.of(arithmetic).network.graph, found), images, float_logits()
+        "deployed": lambda: EngineEvaluator(
+            deployed(subject, here), images, float_logits(), metric
         ),
-        "torch": lambda: torch_evaluator(subject, found, arithmetic, capabilities, images, device),
+        "simulated": lambda: EngineEvaluator(
+            simulated(subject.of(arithmetic).network.graph, found), images, float_logits(), metric
+        ),
+        "torch": lambda: torch_evaluator(
+            subject, found, arithmetic, capabilities, images, device, metric
+        ),
     }
     choose = partial(choose_way, arithmetic=arithmetic, how=used, same16=same16)
     floats = uniform(subject.network.graph.layer_names, 32, 32)
-    together = batch_size(torch.from_numpy(images.pixels))
-    return PolicyEvaluator(choose, makers, floats, together)
+    # A metric is of all images: they are not split among workers.
+    together = len(images) if metric else batch_size(torch.from_numpy(images.pixels))
+    return PolicyEvaluator(choose, makers, floats, together, metric)
 
 
 def runs_here(policy: Policy, capabilities: Capabilities) -> bool:
@@ -93,11 +99,13 @@ class PolicyEvaluator:
         makers: Mapping[Way, Callable[[], OneWay]],
         float_policy: Policy,
         batch: int,
+        metric: Metric | None = None,
     ) -> None:
         """`choose` names a way or raises PolicyError; `float_policy` has 32 bits everywhere.
 
-        `batch` images are computed together by torch.
+        `batch` images are computed together by torch, or for a `metric`.
         """
+        self._metric = metric
         self.way, self.batch = choose, batch
         self._makers, self._float_policy = makers, float_policy
         self._made: dict[Way, OneWay] = {}
@@ -117,9 +125,11 @@ class PolicyEvaluator:
         return self._evaluator(policy).logits(policy, rows)
 
     def see(self, policy: Policy, rows: NDArray[np.int64]) -> Seen:
-        """What a policy does to some of the images. Raises PolicyError."""
+        """What a policy does to some of the images; a metric only of all. Raises PolicyError."""
         evaluator = self._evaluator(policy)
-        return see(evaluator.logits(policy, rows), evaluator.float_logits[rows])
+        theirs, labels = evaluator.float_logits[rows], evaluator.labels[rows]
+        metric = self._metric if len(rows) == len(evaluator.labels) else None
+        return see(evaluator.logits(policy, rows), theirs, labels, metric)
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies. Raises PolicyError."""

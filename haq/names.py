@@ -7,7 +7,32 @@ from typing import Literal, get_args
 AgentName = Literal["ddpg", "haq", "td3", "sac", "uniform", "random", "greedy", "ilp", "nsga2"]
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
 StartName = Literal["ilp", "walk", "cold"]
-RewardKind = Literal["kl", "top1"]
+RewardKind = Literal["kl", "top1", "metric"]
 QuantizerName = Literal["best", "table", "naive", "kmeans"]
+NetworkName = Literal[
+    "mbv1",
+    "mbv2",
+    "mbv3_small",
+    "mbv3_large",
+    "proxyless_mobile",
+    "proxyless_mobile_14",
+    "proxyless_gpu",
+    "proxyless_cpu",
+    "mnasnet_a1",
+    "mnasnet_b1",
+    "spnasnet",
+    "fbnet_c",
+    "lite0",
+    "resnet18",
+    "resnet50",
+    "shufflenet_v2",
+    "squeezenet",
+    "mbv2_seg",
+]
+NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+"""What haq can build."""
+ModelFile = Literal["onnx", "pt2"]
+MODEL_FILES: tuple[ModelFile, ...] = get_args(ModelFile)
+"""Endings of files that hold a network of the user's and its weights."""
 Padding = Literal["torch", "same"]
 """Of convolutions: symmetric, or TensorFlow's."""

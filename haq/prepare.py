@@ -10,8 +10,12 @@ from torch import Tensor
 
 from haq.board import AnyBoard
 from haq.data import Images, normalise
+from haq.data.built_in import BUILT_IN
+from haq.data.sources import parse_source
 from haq.names import Padding
-from haq.zoo import NetConfig, build, load
+from haq.own_network import is_own, load_own
+from haq.zoo import DataShape, NetConfig, build, load
+from haq.zoo.loading import plain_config
 from quant.calibrate import Ranges, calibrate
 from quant.equalize import equalize
 from quant.errors import DataError
@@ -58,22 +62,44 @@ class Subject:
 
 
 def load_network(
-    model: str, weights: Path | None, input_size: int, padding: Padding
+    model: str,
+    weights: Path | None,
+    input_size: int | None = None,
+    padding: Padding | None = None,
+    data: str | None = None,
 ) -> tuple[NetConfig, Network]:
-    """Load and trace a network. Raises ModelError."""
-    module, config = load(model, weights, input_size, padding)
-    return config, trace(module, (config.channels, input_size, input_size))
+    """Load and trace a network of the zoo or of the user's; random weights are made for `data`.
 
-
-def load_graph(model: str, weights: Path | None, input_size: int, padding: Padding) -> Graph:
-    """The graph alone, of the packaged network's shape unless weights are named.
-
-    Raises ModelError.
+    Raises ModelError, and InputError where code of the user's fails.
     """
-    if weights is not None:
+    if is_own(model):
+        return load_own(model, weights, input_size, padding, shape_of(data))
+    module, config = load(model, weights, input_size, padding, shape_of(data))
+    return config, trace(module, input_shape(config))
+
+
+def load_graph(
+    model: str,
+    weights: Path | None,
+    input_size: int | None = None,
+    padding: Padding | None = None,
+) -> Graph:
+    """The graph alone, of the network's usual shape unless weights are named. Raises ModelError."""
+    if weights is not None or is_own(model):
         return load_network(model, weights, input_size, padding)[1].graph
-    config = NetConfig(model, input_size, padding=padding)
-    return trace(build(config), (config.channels, input_size, input_size)).graph
+    config = plain_config(model, input_size, padding)
+    return trace(build(config), input_shape(config)).graph
+
+
+def shape_of(data: str | None) -> DataShape | None:
+    """What is known of images before they are read: those that haq brings are all alike."""
+    known = None if data is None else BUILT_IN.get(parse_source(data)[0])
+    return None if known is None else DataShape(*known.shape)
+
+
+def input_shape(config: NetConfig) -> tuple[int, int, int]:
+    """(channels, height, width) of an image."""
+    return config.channels, config.input_size, config.input_size
 
 
 def make_subject(
@@ -104,8 +130,8 @@ def quantizer_of(subject: Subject, arithmetic: Arithmetic) -> NaiveQuantizer:
 
 def upload(subject: Subject, board: AnyBoard) -> None:
     """Give the float network and its ranges to a board. Raises BoardError."""
-    config, given = subject.config, subject.deployed
-    shape = config.channels, config.input_size, config.input_size
+    given = subject.deployed
+    shape = input_shape(subject.config)
     board.upload(float_layers(given.network), given.ranges.engine_thresholds(), shape)
 
 
@@ -129,8 +155,7 @@ def check_images(config: NetConfig, images: Images) -> None:
 def check_pixels(config: NetConfig, images: Images) -> None:
     """Raise DataError unless the images have the network's channels and size."""
     channels, height, width = images.pixels.shape[1:]
-    expected = (config.channels, config.input_size, config.input_size)
-    if (channels, height, width) != expected:
+    if (channels, height, width) != input_shape(config):
         raise DataError(
             f"the images are {width}x{height} with {channels} channel(s), the network takes "
             f"{config.input_size}x{config.input_size} with {config.channels}"

@@ -9,7 +9,7 @@ from haq.data import Images
 from haq.prepare import Subject, to_tensor
 from haq.progress import Progress
 from quant.centroids import CentroidRecipe, finetune_centroids
-from quant.evaluate import Logits, Score, compare, run_batches
+from quant.evaluate import Logits, Metric, Score, compare, run_batches, shares_right
 from quant.float_net import FloatNet
 from quant.graph import Network
 from quant.importance import measure_importance
@@ -52,16 +52,18 @@ class TunedEvaluator:
         images: Images,
         progress: Progress,
         recipe: CentroidRecipe | None = None,
+        metric: Metric | None = None,
     ) -> None:
         """Finetunes on unlabelled `calibration`, scores on labelled `images`, all in float."""
         self._subject, self._sharing, self._calibration = subject, sharing, calibration
         self._images, self._progress, self._recipe = images, progress, recipe
+        self._metric = metric
         self._tuned: dict[str, SharedLayers] = {}
 
     @property
     def float_top1(self) -> float:
         """Top-1 of the float network."""
-        return float((self._float_logits.argmax(1) == self._images.labels).mean())
+        return float(shares_right(self._float_logits, self._images.labels).mean())
 
     def layers(self, policy: Policy) -> SharedLayers:
         """The finetuned layers, made once for each policy. Raises PolicyError."""
@@ -79,7 +81,7 @@ class TunedEvaluator:
 
     def _score(self, shared: SharedLayers) -> Score:
         found = self._logits(to_network(self._subject.network.graph, shared))
-        return compare(found, self._float_logits, self._images.labels)
+        return compare(found, self._float_logits, self._images.labels, self._metric)
 
     @cached_property
     def _float_logits(self) -> Logits:

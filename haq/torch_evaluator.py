@@ -10,7 +10,7 @@ from torch import Tensor
 from haq.data import Images, normalise
 from haq.prepare import Subject, quantizer_of
 from quant.errors import InputError
-from quant.evaluate import FakeQuantEvaluator, run_batches, runner
+from quant.evaluate import FakeQuantEvaluator, Metric, run_batches, runner
 from quant.fake_quant import FakeQuantNet
 from quant.naive import Arithmetic
 from quant.ncnn.capabilities import Capabilities
@@ -27,6 +27,7 @@ def torch_evaluator(
     capabilities: Capabilities,
     images: Images,
     device: Device = "cpu",
+    metric: Metric | None = None,
 ) -> FakeQuantEvaluator:
     """An evaluator of any policy; the images stay uint8. Raises InputError as `check_device`.
 
@@ -43,7 +44,7 @@ def torch_evaluator(
         lambda x: float_net.logits(x, floats), pixels, normalised, float_net.device, run
     )
     net = FakeQuantNet(subject.of(arithmetic).network.graph, quantizer, capabilities, device)
-    return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised)
+    return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised, metric)
 
 
 def check_device(device: Device) -> None:

@@ -1,4 +1,4 @@
-"""Training of the default network: SGD with warm-up and linear decay, resumable to the bit."""
+"""Training of a network: SGD with warm-up and linear decay, resumable to the bit."""
 
 import json
 import time
@@ -13,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from haq.augment import augment
 from haq.data.images import Images, normalise
+from haq.data.label import UNKNOWN
 from haq.store.run_folder import make_folder
 from quant.errors import InputError
-
-SHIFT_PIXELS = 2
+from quant.evaluate import check_labels, shares_right
+from quant.graph import Floats
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Recipe:
 
 
 class Epoch(NamedTuple):
-    """A finished epoch: mean training loss, top-1 on the held-out images, seconds."""
+    """A finished epoch: mean training loss, top-1 on held-out images or their pixels, seconds."""
 
     epoch: int
     loss: float
@@ -49,10 +51,13 @@ def train(
 
     Order and augmentation depend on (seed, epoch) alone; the optimizer's momenta and the state of
     torch's generator, which dropout draws from, are saved: so an interrupted run ends in the same
-    weights as a straight one. Raises InputError where the folder or the recipe cannot be used.
+    weights as a straight one. Raises InputError where the folder or the recipe cannot be used,
+    DataError where the labels do not fit the network.
     """
     if recipe.batch > len(train_images):
         raise InputError(f"a batch of {recipe.batch} needs as many images, got {len(train_images)}")
+    first = train_images.at(slice(0, 1))
+    check_labels(predict(net, first), first.labels)
     make_folder(folder)
     torch.manual_seed(recipe.seed)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -97,10 +102,12 @@ def train_epoch(
         rate = learning_rate(epoch * per_epoch + index, per_epoch * recipe.epochs, recipe)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = torch.from_numpy(normalise(augment(images.pixels[rows], rng)))
+        batch = augment(images.at(rows), rng)
+        x = torch.from_numpy(normalise(batch.pixels))
         loss = F.cross_entropy(
-            net(batch.contiguous(memory_format=torch.channels_last)),
-            torch.from_numpy(images.labels[rows]),
+            net(x.contiguous(memory_format=torch.channels_last)),
+            torch.from_numpy(batch.labels),
+            ignore_index=UNKNOWN,
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -109,29 +116,20 @@ def train_epoch(
     return total / per_epoch
 
 
-def augment(
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Random horizontal flip and a shift of up to two pixels, zeros moving in."""
-    side = pixels.shape[-1]
-    margin = SHIFT_PIXELS
-    wide = np.pad(pixels, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
-    offsets = rng.integers(0, 2 * margin + 1, (len(pixels), 2))
-    flips = rng.random(len(pixels)) < 0.5
-    shifted = [w[:, y : y + side, x : x + side] for w, (y, x) in zip(wide, offsets, strict=True)]
-    return np.stack([s[..., ::-1] if f else s for s, f in zip(shifted, flips, strict=True)])
+def measure_top1(net: nn.Module, images: Images, batch: int = 250) -> float:
+    """Share of images, or of pixels, whose largest logit is the label's."""
+    return float(shares_right(predict(net, images, batch), images.labels).mean())
 
 
 @torch.no_grad()
-def measure_top1(net: nn.Module, images: Images, batch: int = 250) -> float:
-    """Share of images whose largest logit is the label's."""
+def predict(net: nn.Module, images: Images, batch: int = 250) -> Floats:
+    """Logits (N, classes), or of every pixel, of all images."""
     net.eval()
-    hits = 0
+    found = []
     for start in range(0, len(images), batch):
         x = torch.from_numpy(normalise(images.pixels[start : start + batch]))
-        y = torch.from_numpy(images.labels[start : start + batch])
-        hits += int((net(x.contiguous(memory_format=torch.channels_last)).argmax(1) == y).sum())
-    return hits / len(images)
+        found.append(net(x.contiguous(memory_format=torch.channels_last)).contiguous().numpy())
+    return np.concatenate(found)
 
 
 def save_checkpoint(

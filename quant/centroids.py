@@ -182,9 +182,10 @@ def run(graph: Graph, x: Tensor, weigh: Weigh) -> Answer:
 
 
 def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Mean KL from the wanted logits, in nats."""
+    """Mean KL from the wanted logits over images, or over their pixels, in nats."""
     ours, theirs = logits.log_softmax(1), wanted.log_softmax(1)
-    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+    found = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+    return found / logits[0, 0].numel()
 
 
 def feature_error(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:

@@ -15,14 +15,20 @@ import torch
 from torch import Tensor
 
 from quant.float_net import apply_layer, run_graph
-from quant.graph import Floats, Graph, Layer, Node
+from quant.graph import Floats, Graph, Layer, Node, Op
 from quant.naive import round_half_away_
-from quant.ncnn.build import blob_names, ncnn_type, plan_policy, structure
+from quant.ncnn.build import blob_names, plan_policy, structure, weighted_type
 from quant.ncnn.capabilities import Capabilities
 from quant.policy import Policy
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers, Quantizer
 
 ENGINE_LEVELS = 127
+NEVER_NEGATIVE: tuple[Op, ...] = ("relu", "relu6", "sigmoid", "hardsigmoid")
+KEEP_SIGN: tuple[Op, ...] = (
+    *("add", "mul", "concat", "slice", "shuffle", "reshape", "upsample"),
+    *("max_pool", "avg_pool", "global_avg_pool"),
+)
+"""Operations that make nothing negative of what is not."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class FakeQuantNet:
         self.device = torch.device(device)
         self._structure = structure(graph)
         self._blobs = blob_names(graph)
-        self._types = {n.name: ncnn_type(n)[0] for n in graph.nodes}
+        self._types = {layer.name: weighted_type(layer)[0] for layer in graph.layers}
         self._never_negative = never_negative(graph)
         self._last: tuple[Policy, Mapping[str, LayerTensors], Mapping[str, int]] | None = None
 
@@ -195,7 +201,11 @@ def by_channel(values: Tensor, like: Tensor) -> Tensor:
 
 
 def never_negative(graph: Graph) -> frozenset[str]:
-    """Layers whose input comes straight from a ReLU: rounding needs no care for signs there."""
-    clipped = {n.name for n in graph.nodes if n.op in ("relu", "relu6")}
-    clipped |= {n.name for n in graph.nodes if n.layer and n.layer.activation != "none"}
-    return frozenset(n.name for n in graph.nodes if n.layer and n.inputs[0] in clipped)
+    """Layers whose input is never negative: rounding needs no care for signs there."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        clipped = node.layer is not None and node.layer.activation != "none"
+        kept = node.op in KEEP_SIGN and found.issuperset(node.inputs)
+        if clipped or kept or node.op in NEVER_NEGATIVE:
+            found.add(node.name)
+    return frozenset(n.name for n in graph.nodes if n.layer and n.inputs[0] in found)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from quant.graph import Graph, Layer, Network, Node, Pool
+from quant.graph import Graph, Layer, Network, Node
+from quant.operations import run_operation
 
 BATCH = 50
 PIXELS = 200_000
@@ -70,13 +71,7 @@ def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
     if node.layer is not None:
         value = run_layer(node.layer, inputs[0])
         return activate(value, node.layer.activation)
-    if node.op == "add":
-        return inputs[0] + inputs[1]
-    if node.op == "global_avg_pool":
-        return inputs[0].mean((2, 3), keepdim=True)
-    if node.pool is not None:
-        return max_pool(inputs[0], node.pool)
-    return activate(inputs[0], node.op)
+    return run_operation(node, inputs)
 
 
 def activate(x: Tensor, kind: str) -> Tensor:
@@ -84,12 +79,6 @@ def activate(x: Tensor, kind: str) -> Tensor:
     if kind == "relu6":
         return F.relu6(x, inplace=True)
     return torch.relu_(x) if kind == "relu" else x
-
-
-def max_pool(x: Tensor, pool: Pool) -> Tensor:
-    """Max pooling with minus infinity around the image."""
-    padded = F.pad(x, pool.pads, value=float("-inf"))
-    return F.max_pool2d(padded, pool.kernel, pool.stride)
 
 
 def apply_layer(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

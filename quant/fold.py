@@ -1,35 +1,53 @@
-"""Batch norms folded into the layer before them."""
+"""Batch norms as plain numbers: folded into the layer before them, or a scale of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
 
-from quant.errors import ModelError
-from quant.graph import Weights
+from quant.graph import Floats, Weights
 
-
-def layer_weights(layer: nn.Conv2d | nn.Linear) -> Weights:
-    """float32 weights and bias of a layer; a missing bias becomes zeros."""
-    weight = layer.weight.detach().numpy().astype(np.float32)
-    if layer.bias is None:
-        return Weights(weight, np.zeros(weight.shape[0], np.float32))
-    return Weights(weight, layer.bias.detach().numpy().astype(np.float32))
+Doubles = NDArray[np.float64]
 
 
-def fold_batch_norm(weights: Weights, norm: nn.BatchNorm2d) -> Weights:
-    """Weights and bias of layer and norm as one layer, computed in float64.
+@dataclass(frozen=True)
+class Norm:
+    """(x - mean) * factor + beta, float64 (C,) each."""
 
-    w' = w * gamma / sqrt(var + eps), b' = (b - mean) * gamma / sqrt(var + eps) + beta.
-    Raises ModelError for a norm without running statistics.
+    mean: Doubles
+    factor: Doubles
+    beta: Doubles
+
+
+def norm_of(
+    mean: Floats, variance: Floats, gamma: Floats | None, beta: Floats | None, eps: float
+) -> Norm:
+    """A norm by its running statistics (C,); factor = gamma / sqrt(variance + eps).
+
+    Where `gamma` or `beta` are missing they are ones and zeros.
     """
-    if norm.running_mean is None or norm.running_var is None:
-        raise ModelError("a batch norm without running statistics cannot be folded")
-    mean = norm.running_mean.double().numpy()
-    deviation = np.sqrt(norm.running_var.double().numpy() + norm.eps)
-    gamma = norm.weight.detach().double().numpy() if norm.affine else np.ones_like(mean)
-    beta = norm.bias.detach().double().numpy() if norm.affine else np.zeros_like(mean)
-    factor = gamma / deviation
-    rows = factor.reshape(-1, *[1] * (weights.weight.ndim - 1))
+    deviation = np.sqrt(variance.astype(np.float64) + eps)
+    ones, zeros = np.ones_like(deviation), np.zeros_like(deviation)
+    factor = (ones if gamma is None else gamma.astype(np.float64)) / deviation
+    return Norm(mean.astype(np.float64), factor, zeros if beta is None else beta.astype(np.float64))
+
+
+def fold(weights: Weights, norm: Norm) -> Weights:
+    """Weights and bias of a layer and the norm behind it as one layer, computed in float64.
+
+    w' = w * factor, b' = (b - mean) * factor + beta.
+    """
+    rows = norm.factor.reshape(-1, *[1] * (weights.weight.ndim - 1))
     return Weights(
         (weights.weight * rows).astype(np.float32),
-        ((weights.bias - mean) * factor + beta).astype(np.float32),
+        ((weights.bias - norm.mean) * norm.factor + norm.beta).astype(np.float32),
+    )
+
+
+def as_scale(norm: Norm) -> Weights:
+    """A norm alone: x * weight + bias, float32 (C,) each."""
+    return Weights(
+        norm.factor.astype(np.float32), (norm.beta - norm.mean * norm.factor).astype(np.float32)
     )

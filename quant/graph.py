@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Literal
@@ -11,8 +11,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Op = Literal["input", "conv", "linear", "add", "global_avg_pool", "max_pool", "relu", "relu6"]
+Op = Literal[
+    "input",
+    "conv",
+    "linear",
+    "deconv",
+    "scale",
+    "add",
+    "mul",
+    "concat",
+    "slice",
+    "shuffle",
+    "reshape",
+    "global_avg_pool",
+    "avg_pool",
+    "max_pool",
+    "upsample",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "sigmoid",
+    "hardsigmoid",
+    "hardswish",
+    "silu",
+]
 Activation = Literal["none", "relu", "relu6"]
+Interpolation = Literal["nearest", "bilinear"]
 Floats = NDArray[np.float32]
 
 
@@ -66,23 +90,92 @@ class Layer:
 
 @dataclass(frozen=True)
 class Pool:
-    """Geometry of a max pool: `pads` is (left, right, top, bottom) in pixels."""
+    """Geometry of a max or average pool: `pads` is (left, right, top, bottom) in pixels.
+
+    An average counts what is padded only where `counts_pads` says so.
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     pads: tuple[int, int, int, int]
+    counts_pads: bool = False
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """Geometry of a transposed convolution.
+
+    `pads` (left, right, top, bottom) are cut from its output; negative ones add to it.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of channels that a shuffle deals out: (groups, C / groups) is transposed."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Whole factors of (height, width); pixels are areas, as where corners are not aligned."""
+
+    factor: tuple[int, int]
+    mode: Interpolation
+
+
+@dataclass(frozen=True)
+class Slope:
+    """What a leaky ReLU multiplies negative values with."""
+
+    value: float
+
+
+Detail = Pool | Transposed | Channels | Groups | Upsample | Slope
+
+
+@dataclass(frozen=True)
+class Weights:
+    """float32 weights of a layer, in torch's order (`Layer.weight_shape`), and bias (c_out,).
+
+    Those of a transposed convolution are (c_in, c_out / groups, height, width), of a scale (C,).
+    """
+
+    weight: Floats
+    bias: Floats
 
 
 @dataclass(frozen=True)
 class Node:
-    """An operation; `shape` is that of its output for one image, `inputs` are node names."""
+    """An operation; `shape` is that of its output for one image, `inputs` are node names.
+
+    Layers are described by `layer`, all other operations that need it by `detail`. The factor of a
+    `mul` may have one pixel: (C, 1, 1) beside (C, height, width). A `reshape` makes a vector of an
+    image, or an image of one pixel of a vector. `constants` are the weights of what is no
+    quantizable layer, and so stays float: `deconv` and `scale`.
+    """
 
     name: str
     op: Op
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
     layer: Layer | None = None
-    pool: Pool | None = None
+    detail: Detail | None = None
+    constants: Weights | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,6 +194,11 @@ class Graph:
         """Names of the quantizable layers."""
         return tuple(layer.name for layer in self.layers)
 
+    @cached_property
+    def stays_float(self) -> Mapping[str, Op]:
+        """Operations with weights that are not quantized, by name."""
+        return {node.name: node.op for node in self.nodes if node.constants is not None}
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(channels, height, width) of one image."""
@@ -108,7 +206,7 @@ class Graph:
 
     @cached_property
     def transitions(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (producer, consumer) of layers joined directly or through adds and pools."""
+        """Pairs (producer, consumer) of layers joined directly or through what is no layer."""
         return tuple(
             (producer, node.name)
             for node in self.nodes
@@ -123,14 +221,6 @@ class Graph:
                 yield source
             else:
                 yield from self._producers(by_name[source])
-
-
-@dataclass(frozen=True)
-class Weights:
-    """float32 weights of a layer, in torch's order (`Layer.weight_shape`), and bias (c_out,)."""
-
-    weight: Floats
-    bias: Floats
 
 
 @dataclass(frozen=True)

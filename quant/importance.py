@@ -45,11 +45,18 @@ def measure_importance(network: Network, images: Tensor, seed: int = 0) -> Mappi
             {image.name: batch},
             lambda layer, x: apply_layer(layer, x, *tensors[layer.name]),
         )
-        drawn = torch.multinomial(logits.detach().softmax(1), 1, generator=generator)[:, 0]
+        drawn = draw_classes(logits.detach(), generator)
         loss = F.cross_entropy(logits, drawn, reduction="sum")
         for total, gradient in zip(squares, torch.autograd.grad(loss, weights), strict=True):
             total += gradient.square()
     return {name: relative(total) for name, total in zip(tensors, squares, strict=True)}
+
+
+def draw_classes(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """A class for every image (N,), or for every pixel (N, H, W), by the chances of the logits."""
+    chances = logits.softmax(1).movedim(1, -1)
+    drawn = torch.multinomial(chances.flatten(0, -2), 1, generator=generator)
+    return drawn.reshape(chances.shape[:-1])
 
 
 def relative(squares: Tensor) -> Floats:

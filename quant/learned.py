@@ -67,15 +67,12 @@ class LearnedNet(nn.Module):
         With `drop` inputs are rounded only in part. Raises KeyError where values are missing.
         """
         nodes = nodes_between(self.graph, values, until)
-        # An activation that is a node of its own works in place.
-        overwritten = {n.inputs[0] for n in nodes if n.op in ("relu", "relu6")}
-        known = {n: v.clone() if n in overwritten else v for n, v in values.items()}
 
         def run_layer(layer: Layer, x: Tensor) -> Tensor:
             value: Tensor = self.by_name[layer.name](x, drop)
             return value
 
-        return run_nodes(nodes, known, run_layer)
+        return run_nodes(nodes, values, run_layer)
 
     def train_only(
         self, kinds: Collection[Kind], layers: Collection[str] | None = None

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats, Layer, Node
+from quant.onnx_nodes import OnnxNodes
+from quant.onnx_operations import onnx_pads, write_operation
 from quant.policy import Policy
 from quant.quantized import InputLevels, QuantizedLayer
 
@@ -43,15 +44,14 @@ def export_onnx(net: FakeQuantNet, policy: Policy) -> onnx.ModelProto:
     return model
 
 
-class _Writer:
+class _Writer(OnnxNodes):
     """Collects ONNX nodes; `values` maps a node of the graph to the tensor that holds its value."""
 
     def __init__(self, net: FakeQuantNet, policy: Policy) -> None:
+        super().__init__()
         self.net, self.policy = net, policy
         self.layers = net.layers(policy)
         self.widths = net.node_widths(policy)
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
         self.values: dict[str, str] = {}
 
     def write(self, node: Node) -> None:
@@ -62,7 +62,7 @@ class _Writer:
         elif node.layer is not None:
             value = self.layer(node.layer, inputs[0])
         else:
-            value = self.plain(node, inputs)
+            value = write_operation(self, node, inputs)
         if self.widths.get(node.name) == 16:
             value = self.round16(value, node.name)
         self.values[node.name] = value
@@ -71,27 +71,13 @@ class _Writer:
         """The finished graph."""
         last = self.net.graph.nodes[-1]
         self.nodes.append(
-            helper.make_node("Identity", [self.values[last.name]], [OUTPUT], "output")
+            helper.make_node(
+                "Identity", [self.values[last.name]], [OUTPUT], f"{last.name}.{OUTPUT}"
+            )
         )
         inputs = [describe(INPUT, self.net.graph.input_shape)]
         outputs = [describe(OUTPUT, last.shape)]
         return helper.make_graph(self.nodes, PRODUCER, inputs, outputs, self.initializers)
-
-    def plain(self, node: Node, inputs: list[str]) -> str:
-        if node.pool is not None:
-            left, right, top, bottom = node.pool.pads
-            return self.node(
-                "MaxPool",
-                inputs,
-                node.name,
-                kernel_shape=node.pool.kernel,
-                strides=node.pool.stride,
-                pads=(top, left, bottom, right),
-            )
-        if node.op == "relu6":
-            return self.clip(inputs[0], 0.0, 6.0, node.name)
-        kinds = {"add": "Add", "global_avg_pool": "GlobalAveragePool", "relu": "Relu"}
-        return self.node(kinds[node.op], inputs, node.name)
 
     def layer(self, layer: Layer, x: str) -> str:
         """Quantized input and weights, the operation, the activation."""
@@ -154,21 +140,6 @@ class _Writer:
         narrow = self.node("Cast", [x], f"{name}.to16", to=to)
         return self.node("Cast", [narrow], f"{name}.from16", to=TensorProto.FLOAT)
 
-    def clip(self, x: str, low: float, high: float, name: str) -> str:
-        limits = [
-            self.constant(f"{name}.{word}", np.array(value, np.float32))
-            for word, value in (("low", low), ("high", high))
-        ]
-        return self.node("Clip", [x, *limits], name)
-
-    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [f"{name}:0"], name, **attributes))
-        return f"{name}:0"
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
 
 def describe(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     """A float32 tensor of a free number of images of `shape`."""
@@ -177,14 +148,13 @@ def describe(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
 
 
 def conv_attributes(layer: Layer) -> Mapping[str, Any]:
-    """Attributes of ONNX's Conv; its pads are (top, left, bottom, right)."""
-    left, right, top, bottom = layer.pads
+    """Attributes of ONNX's Conv; see `onnx_pads` for its pads."""
     return {
         "kernel_shape": layer.kernel,
         "strides": layer.stride,
         "dilations": layer.dilation,
         "group": layer.groups,
-        "pads": (top, left, bottom, right),
+        "pads": onnx_pads(layer.pads),
     }
 
 

@@ -94,7 +94,7 @@ def load_layers(folder: Path, network: Network) -> SavedQuantizer:
 
 
 def network_digest(network: Network) -> str:
-    """SHA-256 of a float network: its layers' geometry, weights and biases, and its input."""
+    """SHA-256 of a float network: its layers' geometry, all weights and biases, and its input."""
     sha = hashlib.sha256(repr(network.graph.input_shape).encode())
     for layer in network.graph.layers:
         weights = network.weights[layer.name]
@@ -102,6 +102,11 @@ def network_digest(network: Network) -> str:
         sha.update(repr((geometry, layer.weight_shape, layer.activation)).encode())
         sha.update(np.ascontiguousarray(weights.weight).tobytes())
         sha.update(np.ascontiguousarray(weights.bias).tobytes())
+    for node in network.graph.nodes:
+        if node.constants is not None:
+            sha.update(repr((node.name, node.op, node.detail)).encode())
+            sha.update(np.ascontiguousarray(node.constants.weight).tobytes())
+            sha.update(np.ascontiguousarray(node.constants.bias).tobytes())
     return sha.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Uploaded weights: safetensors, kept by digest, with the architecture that was declared."""
+"""Uploaded networks, kept by digest: weights of a named architecture, or ONNX and `.pt2` files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -18,15 +18,16 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import ConflictError, UnknownError
 from api.schema import Model
 from api.store.schema import MODELS
+from haq.names import MODEL_FILES, NETWORKS
 from haq.store.database import Database
 from haq.store.durable import sync_folder
 from quant.errors import InputError
 
-ARCHITECTURES = ("mbv2",)
-"""Of the weights that can be uploaded; each is the name of a packaged model, too."""
-PARTIAL = ".partial.safetensors"
+PARTIAL = ".partial"
+WEIGHTS = "safetensors"
 ABANDONED_S = 24 * 3600.0
 """An upload to which nothing was added for so long will not be ended."""
+T = TypeVar("T")
 
 
 class Models:
@@ -37,40 +38,44 @@ class Models:
         self._clear()
 
     async def receive(
-        self, chunks: AsyncIterator[bytes], expected: str | None, check: Callable[[Path], None]
-    ) -> Path:
-        """A body, streamed to the disk under its digest; the file is there already or new.
+        self,
+        chunks: AsyncIterator[bytes],
+        architecture: str,
+        expected: str | None,
+        check: Callable[[Path], T],
+    ) -> tuple[Path, T]:
+        """A body, streamed to the disk under its digest, and what `check` finds of the file.
 
-        Raises InputError where the digest is another one than expected, and what `check` raises of
-        the file; nothing is kept then.
+        Raises InputError where the digest is another one than expected, and what `check` raises;
+        nothing is kept then.
         """
         sha = hashlib.sha256()
-        with self._partial() as (partial, stream):
+        with self._partial(ending(architecture)) as (partial, stream):
             async for chunk in chunks:
                 sha.update(chunk)
                 await run_in_threadpool(stream.write, chunk)
             if expected is not None and sha.hexdigest() != expected:
                 raise InputError(f"the body's SHA-256 is {sha.hexdigest()}, not {expected}")
             await run_in_threadpool(settle, stream)
-            await run_in_threadpool(check, partial)
-            path = self.path(sha.hexdigest())
+            found = await run_in_threadpool(check, partial)
+            path = self.path(sha.hexdigest(), architecture)
             partial.replace(path)
             sync_folder(path.parent)
-        return path
+        return path, found
 
-    def path(self, sha256: str) -> Path:
-        """Where the weights of a digest lie."""
+    def path(self, sha256: str, architecture: str) -> Path:
+        """Where the file of a digest lies."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise UnknownError("a digest has 64 hexadecimal digits")
-        return self._folder / f"{sha256}.safetensors"
+        return self._folder / f"{sha256}.{ending(architecture)}"
 
     def add(self, declared: Mapping[str, Any], path: Path, created_by: str) -> Model:
         """Note what was received and checked; the same once more changes nothing.
 
         Raises ConflictError where the name is another one's.
         """
-        if declared["name"] in ARCHITECTURES:
-            raise ConflictError(f"the name {declared['name']} belongs to the packaged network")
+        if declared["name"] in NETWORKS:
+            raise ConflictError(f"the name {declared['name']} belongs to a network of haq's own")
         row = {
             **declared,
             "id": hashlib.sha256(
@@ -91,7 +96,7 @@ class Models:
         """Raises UnknownError."""
         rows = self._database.read(select(MODELS).where(MODELS.columns.name == name))
         if not rows:
-            raise UnknownError(f"no model is called {name}: upload it, or take mbv2")
+            raise UnknownError(f"no model is called {name}: upload it, or take one of haq's own")
         return Model.model_validate(dict(rows[0]._mapping))
 
     def all(self) -> list[Model]:
@@ -100,10 +105,10 @@ class Models:
         return [Model.model_validate(dict(row._mapping)) for row in rows]
 
     @contextmanager
-    def _partial(self) -> Iterator[tuple[Path, BinaryIO]]:
+    def _partial(self, suffix: str) -> Iterator[tuple[Path, BinaryIO]]:
         """A file that is gone at the end unless it has got its name."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{uuid4().hex}{PARTIAL}"
+        path = self._folder / f"{uuid4().hex}{PARTIAL}.{suffix}"
         try:
             with path.open("wb") as stream:
                 yield path, stream
@@ -112,9 +117,14 @@ class Models:
 
     def _clear(self) -> None:
         """Remove what uploads left whose server was killed; others may be on their way."""
-        for path in self._folder.glob(f"*{PARTIAL}"):
+        for path in self._folder.glob(f"*{PARTIAL}.*"):
             if time.time() - path.stat().st_mtime > ABANDONED_S:
                 path.unlink(missing_ok=True)
+
+
+def ending(architecture: str) -> str:
+    """Of the file that holds a network, or the weights of one."""
+    return architecture if architecture in MODEL_FILES else WEIGHTS
 
 
 def settle(stream: BinaryIO) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from api.files.models import ARCHITECTURES
 from api.service import Service
 from haq import boards
-from haq.names import AGENTS, RewardKind, StartName
+from haq.names import AGENTS, NETWORKS, RewardKind, StartName
 from quant.observers import Method
 
 Choice = tuple[str, str]
@@ -60,7 +59,12 @@ def select(name: str, label: str, text: str, choices: Sequence[Choice] = ()) -> 
 
 
 NETWORK = (
-    select("model", "Model", "mbv2 has packaged weights; others were uploaded by POST /v1/models."),
+    select(
+        "model",
+        "Model",
+        "mbv2 has packaged weights, other networks of haq's own those at hand, else random ones. "
+        "All others were uploaded by POST /v1/models: weights, ONNX or torch.export files.",
+    ),
     select(
         "data",
         "Data set",
@@ -156,7 +160,7 @@ MEASURING = (
 
 def groups(service: Service) -> list[Group]:
     """All fields, with what there is to choose from by now."""
-    models = same([*ARCHITECTURES, *(model.name for model in service.models.all())])
+    models = same([*NETWORKS, *(model.name for model in service.models.all())])
     names = ["sample", *(one.name for one in service.datasets.all())]
     listed = same(list(boards.load(service.settings.boards_file)))
     chosen = {

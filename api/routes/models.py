@@ -1,4 +1,4 @@
-"""Weights that users bring."""
+"""Networks that users bring."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from api.routes._common import Repeatable, TheKey, TheService
 from api.schema import Model, Models
 from api.workers.check import check_weights
 from haq.digest import from_header
+from haq.names import ModelFile, NetworkName, Padding
 from quant.errors import InputError
 
 PATH = "/v1/models"
@@ -43,24 +44,23 @@ async def upload_model(
     service: TheService,
     key: TheKey,
     name: ModelName,
-    architecture: Literal["mbv2"] = "mbv2",
-    input_size: Annotated[int, Query(ge=16, le=1024)] = 32,
-    padding: Literal["torch", "same"] = "torch",
+    architecture: Literal[NetworkName, ModelFile] = "mbv2",
+    input_size: Annotated[int | None, Query(ge=16, le=1024)] = None,
+    padding: Padding | None = None,
     repr_digest: Annotated[str | None, Header(description="sha-256=:BASE64:")] = None,
     once: Repeatable = None,
 ) -> Model:
-    """Keep a safetensors file with torchvision's key names, once its weights are seen to fit."""
+    """Keep a network, once it is seen that it can be read: code of any kind is refused.
+
+    Of a named architecture it is a safetensors file with its published key names; else an ONNX
+    file, or one of torch.export.save (pt2).
+    """
     expected = None if repr_digest is None else from_header(repr_digest)
     if repr_digest is not None and expected is None:
         raise InputError("Repr-Digest is expected as sha-256=:BASE64:")
-    declared = {
-        "name": name,
-        "architecture": architecture,
-        "input_size": input_size,
-        "padding": padding,
-    }
     check = partial(
         check_weights, architecture=architecture, input_size=input_size, padding=padding
     )
-    path = await service.models.receive(request.stream(), expected, check)
+    path, found = await service.models.receive(request.stream(), architecture, expected, check)
+    declared = {"name": name, "architecture": architecture, **found}
     return await run_in_threadpool(service.models.add, declared, path, key.name)

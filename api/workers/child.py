@@ -75,6 +75,7 @@ def carry_out(errand: Errand) -> tuple[Ending, str | None]:
 def search(errand: Errand) -> None:
     """Begin a search, or go on with it, and write its report. Raises HaqError."""
     from haq.connect import open_boards
+    from haq.crew import Crew, open_workers
     from haq.report import write_report
     from haq.search.asked import make_request
     from haq.search.pause import PatientBoard
@@ -88,10 +89,14 @@ def search(errand: Errand) -> None:
     with room(folder.path):
         write_layers(layers_file(settings.data_dir, errand.job_id), request)
         if not folder.summary.is_file():
-            with open_boards(errand.boards, None, tell=progress.note) as board:
+            on_ray = settings.ray is not None
+            with (
+                open_workers(Crew(ray=settings.ray), progress.note) as start,
+                open_boards(errand.boards, None, tell=progress.note, on_ray=on_ray) as board,
+            ):
                 patience_s = PATIENCE_S if errand.boards else 0.0
                 patient = PatientBoard(board, patience_s, progress.note)
-                run_search(request, folder, patient, progress, store_url=settings.store_url)
+                run_search(request, folder, patient, progress, start, settings.store_url)
         write_report(folder.path)
 
 

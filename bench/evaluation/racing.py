@@ -61,7 +61,7 @@ def of_policies(subject: Subject, images: Images, policies: Sequence[Policy]) ->
     evaluator = make_evaluator(subject, images, capabilities(), arithmetic)
     float_logits, rows = evaluator.float_logits, np.arange(len(images))
     seen = {p.key(): evaluator.see(p, rows) for p in track(policies, "all images")}
-    full = [score_of(seen[p.key()], float_logits.argmax(1), images.labels) for p in policies]
+    full = [score_of(seen[p.key()]) for p in policies]
 
     def race(seed: int, batch: int) -> dict[str, float]:
         evaluator = RacingEvaluator(
@@ -86,7 +86,8 @@ def of_policies(subject: Subject, images: Images, policies: Sequence[Policy]) ->
 
 def some(seen: Mapping[str, Seen], policy: Policy, rows: Rows) -> Seen:
     """What a policy does to some rows."""
-    return Seen(seen[policy.key()].kl[rows], seen[policy.key()].chosen[rows])
+    one = seen[policy.key()]
+    return Seen(one.kl[rows], one.right[rows], one.same[rows])
 
 
 def faults(raced: Sequence[Score], full: Sequence[Score]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -56,8 +56,8 @@ class Point:
         one = self.candidate
         names = {"tool": one.tool, "target": one.target, "wide": one.wide}
         costs = {"cost": self.cost, "low": self.low, "high": self.high}
-        scores = {**asdict(self.score), "top1_loss": self.top1_loss, "size_bytes": self.size_bytes}
-        return {**names, **scores, **costs, "bits": bits_text(one.policy)}
+        losses = {"top1_loss": self.top1_loss, "size_bytes": self.size_bytes}
+        return {**names, **self.score.to_json(), **losses, **costs, "bits": bits_text(one.policy)}
 
 
 def bits_text(policy: Policy) -> str:
@@ -132,16 +132,15 @@ def score(
     size: Callable[[Policy], int],
 ) -> list[Point]:
     """Points by an evaluator on the test images; equal policies are evaluated once."""
-    labels = test_images().labels
-    float_chosen = evaluator.float_logits.argmax(1)
+    rows = np.arange(len(test_images()))
 
     @cache
     def see(policy: Policy) -> Seen:
-        return evaluator.see(policy, np.arange(len(labels)))
+        return evaluator.see(policy, rows)
 
     points = []
     for one in chosen:
-        scored = score_of(see(one.policy), float_chosen, labels)
+        scored = score_of(see(one.policy))
         lost = evaluator.float_top1 - scored.top1
         kls = see(one.policy).kl
         points.append(Point(one, scored, lost, *cost(one.policy), size(one.policy), kls))

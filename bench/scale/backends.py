@@ -40,7 +40,8 @@ class Idle:
         return np.zeros((PIECE, 10), np.float32)
 
     def see(self, policy: Policy, rows: Rows) -> Seen:
-        return Seen(np.zeros(len(rows)), np.zeros(len(rows), np.int64))
+        nothing = np.zeros(len(rows))
+        return Seen(nothing, nothing, nothing)
 
 
 @contextmanager

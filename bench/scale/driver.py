@@ -49,8 +49,8 @@ class Formula:
             begin = time.perf_counter()
             rng = np.random.default_rng(int(policy.key()[:8], 16))
             size = sum(2.0 ** -(b.weight + b.activation) for b in policy.layers.values())
-            kl, chosen = rng.exponential(size=IMAGES)[rows], rng.integers(CLASSES, size=len(rows))
-            seen = Seen(size * kl, chosen)
+            kl, right = rng.exponential(size=IMAGES)[rows], rng.integers(2, size=len(rows)) / 1
+            seen = Seen(size * kl, right, right)
             self.seconds += time.perf_counter() - begin
             self.images += len(rows)
             self.tasks += 1

@@ -46,7 +46,7 @@ def infer(
     with TemporaryDirectory() as folder:
         workshop = Workshop(Path(folder), capabilities(), threads=1)
         candidates = [workshop.mixed(network.layers, p, network.ranges) for p in policies]
-        check_size(len(candidates) * len(images) * count_classes(candidates[0], images, prepare))
+        check_size(len(candidates) * len(images) * count_logits(candidates[0], images, prepare))
         logits = np.stack([run_images(c, images, prepare, workers) for c in candidates])
     return {
         "shape": logits.shape,
@@ -57,7 +57,7 @@ def infer(
     }
 
 
-def count_classes(candidate: Candidate, images: Pixels, prepare: Prepare) -> int:
+def count_logits(candidate: Candidate, images: Pixels, prepare: Prepare) -> int:
     """Numbers in the output of one image."""
     return run_images(candidate, images[:1], prepare).size
 
@@ -99,7 +99,7 @@ def as_is(pixels: Pixels) -> Floats:
 def run_images(
     candidate: Candidate, images: Pixels, prepare: Prepare = as_is, workers: int = 1
 ) -> Floats:
-    """Logits (N, classes) of images (N, C, H, W), on several threads.
+    """Logits (N, classes), or of every pixel, of images (N, C, H, W), on several threads.
 
     Each thread has the network for itself: shared, two of them take a third more time. Raises
     BoardError for outputs that are not finite.

@@ -88,7 +88,28 @@ class Bounds:
         return "an array of floats, the least first"
 
 
-Rule = Whole | Choice | Real | Bounds
+@dataclass(frozen=True)
+class Index:
+    """An array of one whole number from 0 to `high`."""
+
+    name: str
+    high: int
+    required: bool = False
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value is such an array."""
+        return (
+            isinstance(value, tuple)
+            and len(value) == 1
+            and isinstance(value[0], int)
+            and 0 <= value[0] <= self.high
+        )
+
+    def __str__(self) -> str:
+        return f"an array of one whole number from 0 to {self.high}"
+
+
+Rule = Whole | Choice | Real | Bounds | Index
 
 # Far beyond any published network. What is large in several ways at once meets the limits of
 # `device_agent.models.shapes` on numbers and operations.
@@ -100,6 +121,9 @@ STRIDE = Whole("stride", 1, 128)
 DILATION = Whole("dilation", 1, 128)
 PAD = Whole("pad", 0, 1024)
 BIAS = Choice("bias", (0, 1))
+CHANNELS = 2**17
+FACTOR = Real("factor", 1.0, 64.0, required=True)
+STEEPNESS, OFFSET = Real("steepness", 1e-3, 1e3), Real("offset", -1e3, 1e3)
 ACTIVATION: dict[int, Rule] = {
     ACTIVATION_KEY: Choice("activation", tuple(ACTIVATION_LIMITS)),
     LIMITS_KEY: Bounds("limits of the activation"),
@@ -114,6 +138,10 @@ POOLING: dict[int, Rule] = {
     **{3: PAD, 13: PAD, 14: PAD, 15: PAD, 4: Choice("global", (0, 1))},
     **{5: Choice("pad mode", (1,)), 6: Choice("count of padding", (0, 1))},
 }
+DECONVOLUTION: dict[int, Rule] = {
+    **{key: rule for key, rule in CONVOLUTION.items() if key not in ACTIVATION},
+    **{18: Whole("pad of the output", 0, 127), 19: Whole("pad of the output", 0, 127)},
+}
 # Only types whose widths `quant.ncnn.plan` knows: a Flatten, Dropout or Softmax behind a 16-bit
 # layer leaves a width that is not planned, and the next layer misreads it.
 RULES: Mapping[str, Mapping[int, Rule]] = {
@@ -127,6 +155,26 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "BinaryOp": {0: Choice("operation", (0, 1, 2, 4, 5))},
     "ReLU": {0: Real("slope", 0.0, 1.0)},
     "Clip": {0: Real("least value", required=True), 1: Real("greatest value", required=True)},
+    "Sigmoid": {},
+    "Swish": {},
+    "HardSigmoid": {0: STEEPNESS, 1: OFFSET},
+    "HardSwish": {0: STEEPNESS, 1: OFFSET},
+    "Concat": {0: Choice("axis", (0,))},
+    "Crop": {
+        9: Index("start", CHANNELS, required=True),
+        10: Index("end", CHANNELS, required=True),
+        11: Index("axis", 0, required=True),
+    },
+    "ShuffleChannel": {0: Whole("groups", 2, CHANNELS, required=True)},
+    "Reshape": {
+        0: Choice("width", (-1, 1), required=True),
+        1: Choice("height", (1,)),
+        2: Whole("channels", 1, CHANNELS),
+    },
+    "Interp": {0: Choice("kind", (1, 2), required=True), 1: FACTOR, 2: FACTOR},
+    "Deconvolution": DECONVOLUTION,
+    "DeconvolutionDepthWise": {**DECONVOLUTION, 7: GROUPS},
+    "Scale": {0: Whole("channels", 1, CHANNELS, required=True), 1: BIAS},
 }
 
 
@@ -140,7 +188,7 @@ def check_params(layer: NcnnLayer) -> None:
     for key, rule in rules.items():
         if rule.required and key not in layer.params:
             raise FormatError(f"layer {layer.name}: parameter {key} ({rule.name}) is missing")
-    if LIMITS_KEY in rules:
+    if rules.get(LIMITS_KEY) == ACTIVATION[LIMITS_KEY]:
         check_activation(layer)
 
 

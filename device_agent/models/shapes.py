@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from device_agent.models.rearranged import (
+    Image,
+    Shape,
+    concat_shape,
+    crop_shape,
+    enlarged_shape,
+    joined_shape,
+    reshaped,
+    scaled_shape,
+    shuffled_shape,
+)
 from quant.errors import FormatError
 from quant.ncnn.build import OUTPUT_BLOB
 from quant.ncnn.format import NcnnLayer
-
-Shape = tuple[int, ...]
-"""(channels, height, width), or (length,) of a vector."""
 
 MAX_ELEMENTS = 2**24
 """Numbers in a blob with its padding: 64 MiB in float32, 64 channels of 512 x 512 pixels."""
@@ -25,6 +33,9 @@ MAX_ROW = 2**17
 """Weights of one output: the sum of so many products of int8 values just fits in 32 bits."""
 
 
+SAME_SHAPE = frozenset({"Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish"})
+
+
 @dataclass(frozen=True)
 class Axis:
     """A window that moves along an axis, in pixels."""
@@ -35,18 +46,30 @@ class Axis:
     before: int
     after: int
 
+    @property
+    def pads(self) -> int:
+        """Pads of both sides."""
+        return self.before + self.after
+
+    def reached(self, side: int) -> int:
+        """Side of what a transposed window reaches from every pixel."""
+        return (side - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
+
     def padded(self, side: int) -> int:
         """Side with padding."""
-        return side + self.before + self.after
+        return side + self.pads
 
     def positions(self, side: int) -> int:
         """Places where the window fits: less than one if it does not."""
         return (self.padded(side) - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
 
-def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int]) -> None:
-    """Raise FormatError where a layer does not fit its input, the output is no vector, or the
-    network takes more than a limit allows. Types, parameters and wiring must be checked before."""
+def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int]) -> Shape:
+    """Shape of the output: logits (classes,), or of every pixel (classes, height, width).
+
+    Raises FormatError where a layer does not fit its input, or the network takes more than a limit
+    allows. Types, parameters and wiring must be checked before.
+    """
     shapes: dict[str, Shape] = {}
     macs = elements = 0
     for layer in layers:
@@ -58,8 +81,7 @@ def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int])
         macs += operations(layer, inputs, output)
         within(layer, elements, MAX_ALL_ELEMENTS, "numbers in all outputs up to it")
         within(layer, macs, MAX_MACS, "multiplications up to it")
-    if len(shapes[OUTPUT_BLOB]) != 1:
-        raise FormatError(f"the output has shape {shapes[OUTPUT_BLOB]}: it must be one vector")
+    return shapes[OUTPUT_BLOB]
 
 
 def within(layer: NcnnLayer, amount: int, limit: int, what: str) -> None:
@@ -71,33 +93,27 @@ def within(layer: NcnnLayer, amount: int, limit: int, what: str) -> None:
 def output_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
     """Shape of a layer's outputs. Raises FormatError where the inputs do not fit it."""
     first = inputs[0]
-    if layer.type == "InnerProduct":
-        return linear_shape(layer, first)
-    if layer.type == "BinaryOp" and inputs[0] != inputs[1]:
-        raise FormatError(f"layer {layer.name} joins shapes {inputs[0]} and {inputs[1]}")
-    if layer.type in ("BinaryOp", "Split", "ReLU", "Clip"):
+    if layer.type in SAME_SHAPE:
         return first
+    if layer.type in ANY_SHAPE:
+        return ANY_SHAPE[layer.type](layer, inputs)
     if len(first) != 3:
         raise FormatError(f"layer {layer.name}: {layer.type} needs an image, not a vector")
-    return pool_shape(layer, first) if layer.type == "Pooling" else conv_shape(layer, first)
+    return IMAGE_SHAPE[layer.type](layer, (first[0], first[1], first[2]))
 
 
-def linear_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+def linear_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
     """Shape of an InnerProduct's output, whose weights must go with its input."""
+    shape = inputs[0]
     check_weight_count(layer, prod(shape), f"{prod(shape)} inputs")
     return (layer.c_out,)
 
 
-def conv_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+def conv_shape(layer: NcnnLayer, shape: Image) -> Shape:
     """Shape of a convolution's output, whose weights must go with its input."""
     channels, height, width = shape
     vertical, horizontal = conv_axes(layer)
-    groups = layer.integer(7, 1)
-    if channels % groups or layer.c_out % groups:
-        raise FormatError(
-            f"layer {layer.name}: {groups} groups do not divide "
-            f"{channels} input and {layer.c_out} output channels"
-        )
+    groups = check_groups(layer, channels)
     row = channels // groups * vertical.kernel * horizontal.kernel
     kernel = f"a {vertical.kernel}x{horizontal.kernel} kernel"
     check_weight_count(layer, row, f"{channels} input channels, {groups} groups and {kernel}")
@@ -107,7 +123,34 @@ def conv_shape(layer: NcnnLayer, shape: Shape) -> Shape:
     return output
 
 
-def pool_shape(layer: NcnnLayer, shape: Shape) -> Shape:
+def check_groups(layer: NcnnLayer, channels: int) -> int:
+    """The layer's groups. Raises FormatError where they do not divide its channels."""
+    groups = layer.integer(7, 1)
+    if channels % groups or layer.c_out % groups:
+        raise FormatError(
+            f"layer {layer.name}: {groups} groups do not divide "
+            f"{channels} input and {layer.c_out} output channels"
+        )
+    return groups
+
+
+def deconv_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a transposed convolution's output, whose weights must go with its input."""
+    channels, height, width = shape
+    vertical, horizontal = conv_axes(layer)
+    groups, taps = check_groups(layer, channels), vertical.kernel * horizontal.kernel
+    check_weight_count(layer, channels // groups * taps, f"{channels} inputs, {groups} groups")
+    within(layer, layer.c_out * taps * height * width, MAX_UNFOLDED, "numbers to fold")
+    rows = vertical.reached(height) + layer.integer(19)
+    columns = horizontal.reached(width) + layer.integer(18)
+    within(layer, layer.c_out * rows * columns, MAX_ELEMENTS, "numbers before its pads are cut")
+    rows, columns = rows - vertical.pads, columns - horizontal.pads
+    if rows < 1 or columns < 1:
+        raise FormatError(f"layer {layer.name}: its pads cut all of its output")
+    return (layer.c_out, rows, columns)
+
+
+def pool_shape(layer: NcnnLayer, shape: Image) -> Shape:
     """Shape of a Pooling's output; global pooling gives a vector."""
     channels, height, width = shape
     if layer.integer(4):
@@ -168,10 +211,32 @@ def pool_axes(layer: NcnnLayer) -> tuple[Axis, Axis]:
 
 
 def operations(layer: NcnnLayer, inputs: Sequence[Shape], output: Shape) -> int:
-    """Multiply-accumulates of a layer, or for one without weights the numbers that it reads."""
+    """Multiply-accumulates of a layer, or for one without weights the numbers that it touches."""
     if layer.is_weighted:
         return layer.weight_count * prod(output[1:])
+    if layer.type in ("Deconvolution", "DeconvolutionDepthWise"):
+        return layer.weight_count * prod(inputs[0][1:])
     if layer.type == "Pooling" and not layer.integer(4):
         vertical, horizontal = pool_axes(layer)
         return prod(output) * vertical.kernel * horizontal.kernel
-    return sum(map(prod, inputs))
+    return max(prod(output), sum(map(prod, inputs)))
+
+
+ANY_SHAPE: Mapping[str, Callable[[NcnnLayer, Sequence[Shape]], Shape]] = {
+    "InnerProduct": linear_shape,
+    "BinaryOp": joined_shape,
+    "Concat": concat_shape,
+    "Crop": crop_shape,
+    "Reshape": reshaped,
+    "Scale": scaled_shape,
+}
+"""Types that take vectors and images."""
+IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
+    "Convolution": conv_shape,
+    "ConvolutionDepthWise": conv_shape,
+    "Pooling": pool_shape,
+    "ShuffleChannel": shuffled_shape,
+    "Interp": enlarged_shape,
+    "Deconvolution": deconv_shape,
+    "DeconvolutionDepthWise": deconv_shape,
+}

@@ -11,7 +11,8 @@ from quant.ncnn.format import NcnnLayer
 
 MAX_LAYERS = 4096
 """The largest published convolutional networks have fewer than a thousand."""
-IN_PLACE = frozenset({"ReLU", "Clip"})
+IMAGE_READERS = frozenset({"Convolution", "InnerProduct", "Pooling", "BinaryOp", "Split"})
+"""Types that ncnn computes rightly from the caller's own memory."""
 MAX_NAME = 200
 """ncnn reads 255 characters of a name, and planning appends some."""
 
@@ -45,11 +46,12 @@ def check_names(layer: NcnnLayer) -> None:
 
 def check_ends(layer: NcnnLayer) -> None:
     """Raise FormatError unless the layer has as many inputs and outputs as its type."""
-    inputs = {"Input": 0, "BinaryOp": 2}.get(layer.type, 1)
+    inputs = {"Input": 0, "BinaryOp": 2, "Concat": max(2, len(layer.inputs))}.get(layer.type, 1)
     outputs = max(2, len(layer.outputs)) if layer.type == "Split" else 1
     if (len(layer.inputs), len(layer.outputs)) != (inputs, outputs):
         raise FormatError(
-            f"layer {layer.name}: {layer.type} takes {inputs} inputs and gives "
+            f"layer {layer.name}: {layer.type} takes {inputs} inputs"
+            f"{' or more' if layer.type == 'Concat' else ''} and gives "
             f"{outputs} outputs{' or more' if layer.type == 'Split' else ''}"
         )
 
@@ -83,13 +85,19 @@ def why_not(blob: str, given: set[str]) -> str:
 
 
 def check_input(layers: Sequence[NcnnLayer]) -> None:
-    """Raise FormatError for an activation on the image itself, which ncnn would write into: the
-    image's memory is not its own, and it crashes."""
+    """Raise FormatError where a layer reads the image itself that must not.
+
+    The image's memory is not ncnn's own: what works in place crashes, and others read wrong numbers
+    since there are no gaps between its channels.
+    """
     images = {INPUT_BLOB}
     for layer in layers:
         if images.intersection(layer.inputs):
-            if layer.type in IN_PLACE:
-                raise FormatError(f"layer {layer.name}: {layer.type} cannot read the image itself")
+            if layer.type not in IMAGE_READERS:
+                raise FormatError(
+                    f"layer {layer.name}: {layer.type} cannot read the image itself: put a Pooling "
+                    "of one pixel between"
+                )
             if layer.type == "Split":
                 images.update(layer.outputs)
 

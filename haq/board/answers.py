@@ -133,7 +133,7 @@ class LeaseState:
 class Logits:
     """The answer of `/v1/infer`: base64 of little-endian float32, and a SHA-256 for each policy."""
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     logits: str
     checksums: tuple[str, ...]
 

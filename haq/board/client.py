@@ -188,7 +188,7 @@ class Board:
         return self._connection.understand(read_profile, answer)
 
     def infer(self, policies: Sequence[Policy], images: NDArray[np.uint8]) -> Floats:
-        """Logits (policies, N, classes), as the board's ncnn computes them.
+        """Logits (policies, N, classes), or of every pixel, as the board's ncnn computes them.
 
         `images` (N, C, H, W) are sent in files that the board keeps. Raises PolicyError where ncnn
         cannot run a policy, InputError for images that do not fit the network.
@@ -198,13 +198,13 @@ class Board:
             given, wanted = f"{images.dtype} {images.shape}", f"uint8 (N, *{network.input_shape})"
             raise InputError(f"images of {given} do not fit the network, which takes {wanted}")
         chosen = [policy.engine_bits() for policy in policies]
-        size = images_in_a_file(images[0].nbytes, network.classes)
+        size = images_in_a_file(images[0].nbytes, network.logits)
         parts = (images[start : start + size] for start in range(0, len(images), size))
         return np.concatenate([self._infer(chosen, part) for part in parts], axis=1)
 
     def _infer(self, policies: Sequence[Mapping[str, int]], images: NDArray[np.uint8]) -> Floats:
         data, count = np.ascontiguousarray(images).tobytes(), len(images)
-        size = policies_in_a_job(count, self._uploads.network.classes)
+        size = policies_in_a_job(count, self._uploads.network.logits)
         found = []
         for batch in chunks(policies, min(size, self.describe().max_policies)):
             request = {"policies": list(batch)}

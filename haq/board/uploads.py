@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
+from device_agent.models.shapes import check_shapes
 from haq.board.connection import Connection
 from haq.board.failures import AbsentError
 from quant.errors import BoardInvalidError
@@ -15,13 +17,13 @@ from quant.ncnn.format import NcnnLayer
 
 @dataclass(frozen=True)
 class FloatNetwork:
-    """A network as it is uploaded; `classes` is how many numbers it puts out."""
+    """A network as it is uploaded; `logits` is how many numbers it puts out."""
 
     param: bytes
     weights: bytes
     ranges: Mapping[str, float]
     input_shape: tuple[int, int, int]
-    classes: int
+    logits: int
 
 
 class Uploads:
@@ -45,10 +47,13 @@ class Uploads:
         ranges: Mapping[str, float],
         input_shape: tuple[int, int, int],
     ) -> None:
-        """Make this the network of all jobs; it is sent when its id is asked for."""
+        """Make this the network of all jobs; it is sent when its id is asked for.
+
+        Raises FormatError for one that an agent would refuse for its size.
+        """
         param, weights = dump(layers)
-        classes = next((layer.c_out for layer in reversed(layers) if layer.is_weighted), 1)
-        self._network = FloatNetwork(param.encode(), weights, dict(ranges), input_shape, classes)
+        logits = prod(check_shapes(layers, input_shape))
+        self._network = FloatNetwork(param.encode(), weights, dict(ranges), input_shape, logits)
         self._id = None
 
     def network_id(self) -> str:

@@ -16,6 +16,7 @@ from haq.cli.evaluate import evaluate
 from haq.cli.export import export
 from haq.cli.finetune import finetune
 from haq.cli.measure import measure
+from haq.cli.models import models
 from haq.cli.profile import profile
 from haq.cli.quantize import quantize
 from haq.cli.report import report
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(search, evaluate, quantize, measure, profile, cost),
-    *(export, report, train, finetune),
+    *(export, report, train, finetune, models),
 )
 for command in COMMANDS:
     app.command()(command)

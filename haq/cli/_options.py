@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from haq import names
+
 
 class Padding(str, Enum):
     """Padding of convolutions."""
@@ -40,30 +42,60 @@ class Device(str, Enum):
     cuda = "cuda"
 
 
-ModelOption = Annotated[str, typer.Option("--model", help="Network: mbv2.")]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Network, such as mbv2 or resnet18: see haq models; or your own: a function "
+        "package.module:factory, an ONNX file, or one of torch.export.save (.pt2).",
+    ),
+]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(
         "--weights",
-        help="safetensors file or weights_only checkpoint with torchvision's key names "
-        "[default: the packaged Fashion-MNIST network].",
+        help="safetensors file or weights_only checkpoint with the network's published key names, "
+        "or torchvision or timm for what these have [default: those at hand, see haq models].",
     ),
 ]
-InputOption = Annotated[int, typer.Option("--input", min=16, help="Side of the input in pixels.")]
+InputOption = Annotated[
+    int | None,
+    typer.Option(
+        "--input", min=16, help="Side of the input in pixels [default: the network's own]."
+    ),
+]
 PaddingOption = Annotated[
-    Padding, typer.Option("--padding", help="torch (symmetric) or same (TensorFlow's).")
+    Padding | None,
+    typer.Option(
+        "--padding",
+        help="torch (symmetric) or same (TensorFlow's) [default: same for lite0, else torch].",
+    ),
 ]
 DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="sample (packaged), fashion-mnist (full set on disk), or PATH[:FIRST-LAST]: "
-        "a folder of class folders, or with a labels.csv of file,label.",
+        help="sample (packaged), fashion-mnist (full set on disk), faces (drawn by haq, with "
+        "masks), or one of these, with rows :FIRST-LAST if not all: a folder of class folders or "
+        "with a labels.csv of file,label; FILE.csv of file,label; hf:NAME[:SPLIT] (Hugging Face); "
+        "a loader package.module:function.",
     ),
 ]
 CalibrationOption = Annotated[
     str | None,
-    typer.Option("--calibration", help="Images for activation ranges: PATH[:FIRST-LAST]."),
+    typer.Option(
+        "--calibration",
+        help="Images for activation ranges, named as for --data; labels are not needed.",
+    ),
+]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="top1, top5, miou, f1 (of every class, their geometric mean), or your own "
+        "package.module:function of logits and labels; shown beside top-1 and KL [default: top1, "
+        "f1 where every pixel has a class].",
+    ),
 ]
 ObserverOption = Annotated[Observer, typer.Option("--observer", help="How ranges are found.")]
 EqualizeOption = Annotated[
@@ -149,3 +181,8 @@ FreshOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON line on standard output.")
 ]
+
+
+def padding_name(padding: Padding | None) -> names.Padding | None:
+    """As it is called below the command line; None is as usual for the network."""
+    return None if padding is None else padding.value

@@ -10,8 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from haq.report.rows import TITLES, Row, kinds_of, result_rows
-from haq.report.sentences import budget_sentence, score_sentences, size_sentence, title
+from haq.report.rows import TITLES, Numbers, Row, kinds_of, metric_of, result_rows
+from haq.report.sentences import (
+    budget_sentence,
+    float_sentence,
+    score_sentences,
+    size_sentence,
+    title,
+)
 
 
 def tell_result(summary: dict[str, Any], report: Path, as_json: bool) -> None:
@@ -29,7 +35,8 @@ def print_result(summary: dict[str, Any], report: Path) -> None:
     console.print(make_table(rows))
     details = summary["details"]
     scores = score_sentences(kinds_of(rows))
-    for text in (scores, budget_sentence(details), size_sentence(details)):
+    sentences = (budget_sentence(details), size_sentence(details), float_sentence(details))
+    for text in (scores, *sentences):
         if text:
             console.print(text, highlight=False, soft_wrap=True)
     exports = summary["exports"]
@@ -45,10 +52,10 @@ def print_front(summary: dict[str, Any], report: Path) -> None:
     """The found policy of every bound of a sweep, and what was missed."""
     console, details = Console(stderr=True), summary["details"]
     label = f"{title(details['kind'])} / {details['reference']}"
-    table = Table("bound", label, "top-1", "KL", "kB", box=None)
+    table = Table("bound", label, *score_titles(summary["front"]), "kB", box=None)
     for entry in summary["front"]:
-        cost, top1, kl = f"{entry['cost_ratio']:.3f}", f"{entry['top1']:.4f}", f"{entry['kl']:.2e}"
-        table.add_row(entry["bound"], cost, top1, kl, f"{entry['size_bytes'] / 1000:.0f}")
+        cost, kilobytes = f"{entry['cost_ratio']:.3f}", f"{entry['size_bytes'] / 1000:.0f}"
+        table.add_row(entry["bound"], cost, *score_cells(entry), kilobytes)
     console.print(table)
     for one in details["searches"]:
         if one["missed"]:
@@ -58,15 +65,26 @@ def print_front(summary: dict[str, Any], report: Path) -> None:
 
 def make_table(rows: Sequence[Row]) -> Table:
     """A line for each policy and kind of score; what is the same for all kinds stands once."""
-    table = Table("policy", "score", "top-1", "KL", "latency ratio", "ms", "kB", box=None)
+    titles = score_titles([score for row in rows for score in row.scores.values()])
+    table = Table("policy", "score", *titles, "latency ratio", "ms", "kB", box=None)
     for row in rows:
         before, after = [row.label], [*latency_cells(row), f"{row.size_bytes / 1000:.0f}"]
         for kind in kinds_of([row]):
-            score = row.scores[kind]
-            numbers = f"{score['top1']:.4f}", f"{score['kl']:.2e}"
-            table.add_row(*before, TITLES[kind], *numbers, *after)
+            table.add_row(*before, TITLES[kind], *score_cells(row.scores[kind]), *after)
             before, after = [""], []
     return table
+
+
+def score_titles(scores: Sequence[Numbers]) -> list[str]:
+    """Names of what a score says; of a metric, if scores have one, its own, without its module."""
+    metric = metric_of(scores)
+    return ["top-1", "KL", *([metric.rpartition(":")[2]] if metric else [])]
+
+
+def score_cells(score: Numbers) -> list[str]:
+    """Top-1, KL and the metric, if it has one."""
+    metric = [f"{score['metric']['value']:.4f}"] if "metric" in score else []
+    return [f"{score['top1']:.4f}", f"{score['kl']:.2e}", *metric]
 
 
 def latency_cells(row: Row) -> tuple[str, str]:

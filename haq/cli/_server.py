@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HERE_ONLY = frozenset(
     {
         *("resume", "store", "workers", "ray", "table", "energy_table", "pareto", "cores"),
-        *("board_key", "board_ca", "patience"),
+        *("board_key", "board_ca", "patience", "metric"),
     }
 )
 """Options about what is here; a server has its own, or nothing of the kind."""

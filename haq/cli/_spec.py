@@ -8,8 +8,11 @@ from pathlib import Path
 
 from haq.boards import NAME
 from haq.client import Client, SearchSpec
-from haq.data.sources import SAMPLE, parse_source
+from haq.data.built_in import SAMPLE
+from haq.data.sources import parse_source
 from haq.digest import sha256_of
+from haq.names import MODEL_FILES, Padding
+from haq.own_function import is_function_name
 from haq.search.asked import Asked
 from quant.errors import InputError, ModelError
 
@@ -18,7 +21,7 @@ DIGEST_CHARACTERS = 12
 
 
 def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec:
-    """The search as the server knows it; its weights are uploaded.
+    """The search as the server knows it; weights, and networks that are files, are uploaded.
 
     Raises InputError for what a server does not do or does not have, ServerError.
     """
@@ -27,7 +30,7 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
     for option, source in (("--data", asked.data), ("--calibration", asked.calibration)):
         check_source(client, option, source or SAMPLE)
     return SearchSpec(
-        model=asked.model if asked.weights is None else upload(client, asked, asked.weights),
+        model=model_of(client, asked),
         data=asked.data,
         calibration=asked.calibration,
         budgets=asked.budget,
@@ -79,20 +82,55 @@ def check_source(client: Client, option: str, source: str) -> None:
     raise InputError(f"{option} {name} is not on the server, which has {', '.join(known)}")
 
 
-def upload(client: Client, asked: Asked, weights: Path) -> str:
+def model_of(client: Client, asked: Asked) -> str:
+    """The name that the server has for the network, which it may be given first.
+
+    Raises ModelError, ServerError.
+    """
+    if is_function_name(asked.model):
+        raise ModelError(
+            f"--model {asked.model} is code, and a server runs none of its users': give it the "
+            "network as a file, by torch.export.save (.pt2) or as ONNX"
+        )
+    if Path(asked.model).suffix.removeprefix(".") in MODEL_FILES:
+        check_alone(asked)
+        return upload(client, Path(asked.model))
+    return asked.model if asked.weights is None else upload_weights(client, asked, asked.weights)
+
+
+def check_alone(asked: Asked) -> None:
+    """Raise ModelError for what a file of a network says itself."""
+    if asked.weights is not None:
+        raise ModelError(f"{asked.model} holds its weights: leave out --weights")
+
+
+def upload_weights(client: Client, asked: Asked, weights: Path) -> str:
     """The name of weights that the server has afterwards. Raises ModelError, ServerError."""
     if not weights.is_file():
         raise ModelError(f"no such weights file: {weights}")
     if weights.suffix != ".safetensors":
         raise ModelError(f"{weights} is no .safetensors file: a server takes no other weights")
-    name = name_of(weights, asked)
+    return upload(client, weights, asked.model, asked.input_size, asked.padding)
+
+
+def upload(
+    client: Client,
+    file: Path,
+    architecture: str | None = None,
+    side: int | None = None,
+    padding: Padding | None = None,
+) -> str:
+    """The name of a file that the server has afterwards. Raises ModelError, ServerError."""
+    if not file.is_file():
+        raise ModelError(f"no such model file: {file}")
+    name = name_of(file, architecture, side, padding)
     if all(model.name != name for model in client.models()):
-        client.upload_model(weights, name, asked.model, asked.input_size, asked.padding)
+        client.upload_model(file, name, architecture, side, padding)
     return name
 
 
-def name_of(weights: Path, asked: Asked) -> str:
-    """A name that other weights, or these for another input, do not get."""
-    stem = re.sub(r"[^a-z0-9.-]+", "-", weights.stem.lower()).strip(".-")[:STEM_CHARACTERS]
-    digest = sha256_of(weights)[:DIGEST_CHARACTERS]
-    return f"{stem or 'weights'}-{digest}-{asked.input_size}-{asked.padding}"
+def name_of(file: Path, *declared: object) -> str:
+    """A name that another file, or this one declared otherwise, does not get."""
+    stem = re.sub(r"[^a-z0-9.-]+", "-", file.stem.lower()).strip(".-")[:STEM_CHARACTERS]
+    digest = sha256_of(file)[:DIGEST_CHARACTERS]
+    return "-".join(map(str, filter(None, (stem or "weights", digest, *declared))))

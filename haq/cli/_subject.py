@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 def load_subject(
     model: str,
     weights: Path | None,
-    input_size: int,
-    padding: Padding,
+    input_size: int | None,
+    padding: Padding | None,
     data: str,
     calibration: str | None,
     observer: Observer,
     equalize: bool = False,
 ) -> tuple[Subject, Images]:
     """The network that the options name, and the images it was calibrated on. Raises InputError."""
+    from haq.cli._options import padding_name
     from haq.data import load_calibration, load_images
     from haq.prepare import load_network, make_subject
 
-    config, network = load_network(model, weights, input_size, padding.value)
-    ranges_from = load_calibration(data, calibration, load_images(data, input_size), input_size)
+    config, network = load_network(model, weights, input_size, padding_name(padding), data)
+    images = load_images(data, config.input_size, config.channels)
+    ranges_from = load_calibration(data, calibration, images, config.input_size)
     return make_subject(config, network, ranges_from, observer.value, equalize), ranges_from

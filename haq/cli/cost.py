@@ -14,10 +14,10 @@ from haq.cli._options import (
     InputOption,
     JsonOption,
     ModelOption,
-    Padding,
     PaddingOption,
     TableOption,
     WeightsOption,
+    padding_name,
 )
 from quant.errors import InputError
 
@@ -44,8 +44,8 @@ def cost(
     ],
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     table: TableOption = None,
     kind: Annotated[
         Kind | None,
@@ -59,7 +59,7 @@ def cost(
     from haq.prepare import load_graph
 
     check_options(table, kind, energy_table)
-    graph = load_graph(model, weights, input_size, padding.value)
+    graph = load_graph(model, weights, input_size, padding_name(padding))
     chosen = read_policy(policy, graph.layer_names)
     if table is not None:
         costs = table_costs(table, graph, chosen)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,19 +25,21 @@ from haq.cli._options import (
     JsonOption,
     KeyOption,
     LayersOption,
+    MetricOption,
     ModelOption,
     Observer,
     ObserverOption,
-    Padding,
     PaddingOption,
     QuantizerName,
     QuantizerOption,
     WeightsOption,
+    padding_name,
 )
 from quant.errors import InputError
 
 if TYPE_CHECKING:
     from haq.data import Images
+    from haq.metrics import Metric
     from haq.prepare import Subject
     from haq.search.memory import Evaluator
     from quant.evaluate import Score
@@ -75,10 +78,11 @@ def evaluate(
     ] = None,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
+    metric: MetricOption = None,
     observer: ObserverOption = Observer.auto,
     equalize: EqualizeOption = False,
     arithmetic: Annotated[
@@ -109,6 +113,7 @@ def evaluate(
     """Score a policy: as the engine computes it, or simulated, or on the board itself."""
     from haq.cli._progress import show_progress
     from haq.data import load_calibration, load_images
+    from haq.metrics import beside_top1
     from haq.policies import choose_policy
     from haq.prepare import arithmetic_of, load_network, make_subject
     from haq.quantizers import make_quantizer
@@ -124,14 +129,15 @@ def evaluate(
             "--quantizer kmeans and --layers are for --on here: a board is sent float weights only"
         )
     start = time.monotonic()
-    config, network = load_network(model, weights, input_size, padding.value)
+    config, network = load_network(model, weights, input_size, padding_name(padding), data)
+    judge = beside_top1(metric, network.graph)
     saved = None if layers is None else load_layers(layers, network)
     chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")
-    images = load_images(data, input_size)
-    ranges_from = load_calibration(data, calibration, images, input_size)
+    images = load_images(data, config.input_size, config.channels)
+    ranges_from = load_calibration(data, calibration, images, config.input_size)
     subject = make_subject(config, network, ranges_from, observer.value, equalize)
     if on is Where.board:
-        evaluating = [on_board(subject, images, board, board_key, board_ca)]
+        evaluating = [on_board(subject, images, board, board_key, board_ca, judge)]
     else:
         kind = arithmetic_of(chosen) if arithmetic is Arithmetic.auto else arithmetic.value
         kind = "simulated" if shares or saved else kind
@@ -139,7 +145,8 @@ def evaluate(
         with show_progress() as progress:
             made = saved or make_quantizer(quantizer.value, subject, ranges_from, kind, progress)
             made.layers(chosen)
-        evaluating = [here(subject, images, chosen, kind, how, device.value, made) for how in hows]
+        given = subject, images, chosen, kind
+        evaluating = [here(*given, how, device.value, made, judge) for how in hows]
     found = []
     for one in evaluating:
         with one as (evaluator, words):
@@ -168,8 +175,9 @@ def engines_of(
 
 def in_words(score: Score, float_top1: float, how: str) -> str:
     """A score on one line."""
+    metric = f"{score.metric.name} {score.metric.value:.4f}  " if score.metric else ""
     return (
-        f"top-1 {score.top1:.4f} (float {float_top1:.4f})  KL {score.kl:.3e}  "
+        f"{metric}top-1 {score.top1:.4f} (float {float_top1:.4f})  KL {score.kl:.3e}  "
         f"agreement {score.agreement:.4f}  {score.images} images, {how}"
     )
 
@@ -181,6 +189,7 @@ def in_json(score: Score, float_top1: float, seconds: float) -> dict[str, Any]:
         "float_top1": float_top1,
         "kl": score.kl,
         "agreement": score.agreement,
+        **({"metric": asdict(score.metric)} if score.metric else {}),
         "images": score.images,
         "seconds": seconds,
     }
@@ -193,14 +202,19 @@ def numbers(score: Score) -> dict[str, float]:
 
 @contextmanager
 def on_board(
-    subject: Subject, images: Images, board: str | None, key: str | None, ca: Path | None
+    subject: Subject,
+    images: Images,
+    board: str | None,
+    key: str | None,
+    ca: Path | None,
+    metric: Metric | None = None,
 ) -> Iterator[tuple[Evaluator, str]]:
     """An evaluator by the ncnn of a board, and how it computes in words."""
     from haq.board_evaluator import BoardEvaluator
     from haq.connect import open_board
 
     with open_board(board, key, ca) as device:
-        yield BoardEvaluator(subject, images, device), f"ncnn on {device.describe().cpu}"
+        yield BoardEvaluator(subject, images, device, metric), f"ncnn on {device.describe().cpu}"
 
 
 @contextmanager
@@ -212,11 +226,13 @@ def here(
     how: Literal["auto", "torch", "ncnn"],
     device: Literal["cpu", "cuda"],
     quantizer: Quantizer | None = None,
+    metric: Metric | None = None,
 ) -> Iterator[tuple[Evaluator, str]]:
     """An evaluator on this machine, and how it computes the policy in words."""
     from haq.evaluators import make_evaluator
     from haq.ways import WORDS
     from quant.ncnn.runtime import capabilities
 
-    evaluator = make_evaluator(subject, images, capabilities(), kind, how, device, quantizer)
+    given = capabilities(), kind, how, device, quantizer, metric
+    evaluator = make_evaluator(subject, images, *given)
     yield evaluator, f"{kind} arithmetic, by {WORDS[evaluator.way(policy)]}"

@@ -21,11 +21,11 @@ from haq.cli._options import (
     ModelOption,
     Observer,
     ObserverOption,
-    Padding,
     PaddingOption,
     QuantizerName,
     QuantizerOption,
     WeightsOption,
+    padding_name,
 )
 from quant.errors import InputError
 
@@ -40,8 +40,8 @@ def export(
     ] = None,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
@@ -68,13 +68,13 @@ def export(
     from quant.ncnn.runtime import capabilities
     from quant.saved import load_layers
 
-    config, network = load_network(model, weights, input_size, padding.value)
+    config, network = load_network(model, weights, input_size, padding_name(padding), data)
     saved = None if layers is None else load_layers(layers, network)
     chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")
     if saved is not None and chosen.is_deployable:
         raise InputError("ncnn rounds weights itself: --layers is for policies of other bits")
-    images = load_images(data, input_size)
-    ranges_from = load_calibration(data, calibration, images, input_size)
+    images = load_images(data, config.input_size, config.channels)
+    ranges_from = load_calibration(data, calibration, images, config.input_size)
     subject = make_subject(config, network, ranges_from, observer.value, equalize)
     check_images(config, images)
     able = capabilities() if board is None else capabilities_of(board, board_key, board_ca)

@@ -18,11 +18,11 @@ from haq.cli._options import (
     ModelOption,
     Observer,
     ObserverOption,
-    Padding,
     PaddingOption,
     QuantizerName,
     QuantizerOption,
     WeightsOption,
+    padding_name,
 )
 from quant.errors import InputError
 
@@ -41,8 +41,8 @@ def finetune(
     policy: Annotated[str, typer.Option(help="policy.json, or 8, 16, 32, or wNaM such as w4a4.")],
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     data: Annotated[
         str,
         typer.Option(
@@ -126,12 +126,12 @@ def finetune(
         seed=seed,
     )
     check_device(device.value)
-    config, network = load_network(model, weights, input_size, padding.value)
+    config, network = load_network(model, weights, input_size, padding_name(padding), data)
     chosen = read_policy(policy, network.graph.layer_names)
-    images, held_out = load_training(data, test, input_size)
+    images, held_out = load_training(data, test, config.input_size, config.channels)
     for some in (images, held_out):
         check_images(config, some)
-    ranges_from = load_calibration(data, calibration, images, input_size)
+    ranges_from = load_calibration(data, calibration, images, config.input_size)
     subject = make_subject(config, network, ranges_from, observer.value)
     where = torch.device(device.value)
     with show_progress() as progress:

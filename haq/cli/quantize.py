@@ -16,7 +16,6 @@ from haq.cli._options import (
     JsonOption,
     ModelOption,
     Observer,
-    Padding,
     PaddingOption,
     WeightsOption,
 )
@@ -38,8 +37,8 @@ def quantize(
     ] = None,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
     sensitivities: Annotated[

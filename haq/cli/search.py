@@ -25,10 +25,10 @@ from haq.cli._options import (
     InputOption,
     JsonOption,
     KeyOption,
+    MetricOption,
     ModelOption,
     Observer,
     ObserverOption,
-    Padding,
     PaddingOption,
     PatienceOption,
     QuantizerName,
@@ -36,10 +36,11 @@ from haq.cli._options import (
     TableOption,
     ThreadsOption,
     WeightsOption,
+    padding_name,
 )
 from haq.cli._server import check_options, follow_there, search_there
 from haq.cli._typed import typed_options
-from haq.cli._workers import Crew
+from haq.crew import Crew
 from quant.errors import (
     BoardError,
     DataError,
@@ -89,16 +90,18 @@ class Reward(str, Enum):
 
     kl = "kl"
     top1 = "top1"
+    metric = "metric"
 
 
 def search(
     context: typer.Context,
     model: ModelOption = "mbv2",
     weights: WeightsOption = None,
-    input_size: InputOption = 32,
-    padding: PaddingOption = Padding.torch,
+    input_size: InputOption = None,
+    padding: PaddingOption = None,
     data: DataOption = "sample",
     calibration: CalibrationOption = None,
+    metric: MetricOption = None,
     observer: ObserverOption = Observer.auto,
     equalize: EqualizeOption = False,
     budget: Annotated[
@@ -146,7 +149,8 @@ def search(
     reward: Annotated[
         Reward | None,
         typer.Option(
-            help="kl: minus the divergence from float; top1: as in HAQ [default: kl, for haq top1]."
+            help="kl: minus the divergence from float; top1: as in HAQ; metric: the same of "
+            "--metric [default: kl, for haq top1]."
         ),
     ] = None,
     parallel: Annotated[
@@ -226,7 +230,7 @@ def search(
         model=model,
         weights=weights,
         input_size=input_size,
-        padding=padding.value,
+        padding=padding_name(padding),
         data=data,
         calibration=calibration,
         observer=observer.value,
@@ -245,6 +249,7 @@ def search(
         parallel=parallel,
         threads=threads,
         cores=cores,
+        metric=metric,
     )
     if context.obj is not None:
         search_there(context.obj, asked, boards.named, folder.path, as_json)
@@ -284,8 +289,8 @@ class Means:
 def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: bool) -> None:
     """Search, write the report and print the result."""
     from haq.cli._progress import show_progress
-    from haq.cli._workers import open_workers
     from haq.connect import open_boards
+    from haq.crew import open_workers
     from haq.search.pause import PatientBoard
     from haq.search.run import load_subject, search_subject
     from haq.search.sweep import sweep_subject

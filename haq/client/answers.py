@@ -143,7 +143,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Model:
-    """Uploaded weights."""
+    """An uploaded network; its architecture is onnx or pt2 where the file says it."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""Weights on the server."""
+"""Networks on the server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from haq.client._base import Part, path_of
 from haq.client.answers import Model, read_model, read_models
 from haq.digest import sha256_of, to_header
-from haq.names import Padding
+from haq.names import MODEL_FILES, Padding
 from quant.errors import ModelError
 
 CHECKED_S = 180.0
@@ -26,16 +26,19 @@ class Models(Part):
         self,
         path: Path,
         name: str,
-        architecture: str = "mbv2",
-        input_size: int = 32,
-        padding: Padding = "torch",
+        architecture: str | None = None,
+        input_size: int | None = None,
+        padding: Padding | None = None,
     ) -> Model:
-        """Give the server a safetensors file with torchvision's key names.
+        """Give the server an ONNX file, one of torch.export.save (.pt2), or safetensors weights.
 
+        These are of an architecture, mbv2 where none is named, with its published key names.
         Raises ServerError, and ModelError where the file cannot be read.
         """
-        declared = {"name": name, "architecture": architecture}
-        declared |= {"input_size": str(input_size), "padding": padding}
+        suffix = path.suffix.removeprefix(".")
+        kind = architecture or (suffix if suffix in MODEL_FILES else "mbv2")
+        given = {"name": name, "architecture": kind, "input_size": input_size, "padding": padding}
+        declared = {option: str(value) for option, value in given.items() if value is not None}
         try:
             headers = {
                 "Content-Type": "application/octet-stream",

@@ -13,9 +13,9 @@ from quant.observers import Method
 class SearchSpec:
     """A search as it is asked for; each field as the option of `haq search` of that name.
 
-    `model` is mbv2 or an uploaded model, `data` and `calibration` are sample or a registered data
-    set, perhaps with rows (`faces:0-999`), and `boards` are the server's, none for the machine that
-    the search runs on.
+    `model` is one of `haq models` or uploaded, `data` and `calibration` are sample or a registered
+    data set, perhaps with rows (`faces:0-999`), and `boards` are the server's, none for the machine
+    that the search runs on.
     """
 
     model: str = "mbv2"

@@ -1,4 +1,4 @@
-"""Labelled images: the packaged sample, Fashion-MNIST on disk, and the user's folders."""
+"""Labelled images: the packaged sample, Fashion-MNIST on disk, and the user's own."""
 
 from haq.data.images import Images, normalise
 from haq.data.sources import Splits, load_calibration, load_images, load_splits

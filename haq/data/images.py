@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quant.errors import DataError
 
+Pairs = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class Images:
-    """`pixels` uint8 (N, C, H, W) and `labels` int64 (N,)."""
+    """`pixels` uint8 (N, C, H, W) and `labels` int64 (N,), or masks (N, H, W).
+
+    A label is a class number from 0; -1 stands for one that is not known and does not count.
+    `pairs` are classes of masks that a mirror makes of each other, such as left and right eye.
+    """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    pairs: Pairs = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4 or len(self.pixels) != len(self.labels):
@@ -29,7 +36,11 @@ class Images:
         """Rows `first` to `last`, both included. Raises DataError outside of the set."""
         if not 0 <= first <= last < len(self):
             raise DataError(f"rows {first}-{last} asked for, but there are rows 0-{len(self) - 1}")
-        return Images(self.pixels[first : last + 1], self.labels[first : last + 1])
+        return self.at(slice(first, last + 1))
+
+    def at(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Images:
+        """These rows."""
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
 
     def padded(self, side: int) -> Images:
         """Zeros around the images until they are `side` pixels high and wide."""
@@ -38,7 +49,13 @@ class Images:
             raise DataError(f"images of {width}x{height} do not fit an input of {side}x{side}")
         top, left = (side - height) // 2, (side - width) // 2
         margins = ((0, 0), (0, 0), (top, side - height - top), (left, side - width - left))
-        return Images(np.pad(self.pixels, margins), self.labels)
+        return replace(self, pixels=np.pad(self.pixels, margins))
+
+    def with_channels(self, channels: int | None) -> Images:
+        """Grey images repeated for so many channels; None and other images stay as they are."""
+        if channels is None or self.pixels.shape[1] != 1:
+            return self
+        return replace(self, pixels=np.repeat(self.pixels, channels, axis=1))
 
     def digest(self) -> str:
         """SHA-256 of pixels and labels: the name under which scores are remembered."""

@@ -6,17 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from haq.data.label import UNKNOWN
 from haq.finetune.recipe import Recipe
 
 
 def sum_loss(logits: Tensor, wanted: Tensor | None, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Sum over the images of the recipe's losses, in nats; `wanted` are the teacher's logits."""
+    """Sum over the images of the recipe's losses, in nats; `wanted` are the teacher's logits.
+
+    Where every pixel has logits, the loss of an image is the mean over them.
+    """
     total = torch.zeros((), device=logits.device)
     if wanted is not None:
         total = total + divergence(logits, wanted, recipe.temperature)
     if recipe.labels:
-        total = total + F.cross_entropy(logits, labels, reduction="sum")
-    return total
+        total = total + F.cross_entropy(logits, labels, reduction="sum", ignore_index=UNKNOWN)
+    return total / logits[0, 0].numel()
 
 
 def divergence(logits: Tensor, wanted: Tensor, temperature: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from haq.data import Images
 from haq.finetune.teacher import make_teacher
 from haq.torch_evaluator import normalised
-from quant.evaluate import Score, compare, run_batches
+from quant.evaluate import Score, compare, run_batches, shares_right
 from quant.fake_quant import FakeQuantNet
 from quant.graph import Network
 from quant.ncnn.runtime import capabilities
@@ -33,7 +33,7 @@ class Scorer:
     @property
     def float_top1(self) -> float:
         """Top-1 of the float network."""
-        return float((self._float_logits.argmax(1) == self._labels).mean())
+        return float(shares_right(self._float_logits, self._labels).mean())
 
     def score(self, layers: QuantizedLayers, policy: Policy) -> Score:
         """Top-1, KL from the float network, and agreement with it."""

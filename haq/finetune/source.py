@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from haq.augment import augment
 from haq.data import Images, normalise
 from haq.finetune.recipe import Recipe
 from haq.finetune.stages import Stage
 from haq.finetune.teacher import run_all
-from haq.train import augment
 from quant.learned import LearnedNet
 
 KEEP_BATCH = 500
@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Input of a stage (N, C, H, W), the teacher's logits or None, and labels (N,)."""
+    """Input of a stage (N, C, H, W), the teacher's logits or None, and labels (N,) or (N, H, W)."""
 
     x: Tensor
     wanted: Tensor | None
@@ -55,12 +55,12 @@ class FromImages:
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Batch:
         """The batch of these images."""
-        pixels = self._images.pixels[rows]
+        images = self._images.at(rows)
         if self._augmented:
-            pixels = augment(pixels, rng)
-        x = to_device(pixels, self._device)
+            images = augment(images, rng)
+        x = to_device(images.pixels, self._device)
         wanted = None if self._teacher is None else run_all(self._teacher, x)
-        labels = torch.from_numpy(self._images.labels[rows]).to(self._device)
+        labels = torch.from_numpy(images.labels).to(self._device)
         return Batch(x, wanted, labels)
 
 

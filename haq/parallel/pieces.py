@@ -33,5 +33,8 @@ def join(answers: Iterator[Seen], tasks: Sequence[Task], size: int) -> Iterator[
         parts = [next(answers) for _ in range(0, len(rows), size)]
         yield Seen(
             np.concatenate([part.kl for part in parts]),
-            np.concatenate([part.chosen for part in parts]),
+            np.concatenate([part.right for part in parts]),
+            np.concatenate([part.same for part in parts]),
+            # What is to have a metric is not split.
+            parts[0].metric if len(parts) == 1 else None,
         )

@@ -11,11 +11,12 @@ from markupsafe import Markup
 
 from haq.report.front import front_plot, front_points, trial_places
 from haq.report.plots import bits_plot, pareto_plot, reward_plot
-from haq.report.rows import TITLES, kinds_of, result_rows
+from haq.report.rows import TITLES, kinds_of, metric_of, result_rows
 from haq.report.sentences import (
     bounds,
     budget_sentence,
     budgets_of,
+    float_sentence,
     score_sentences,
     size_sentence,
     title,
@@ -64,8 +65,14 @@ def render(
         details=details,
         rows=rows,
         titles={kind: TITLES[kind] for kind in kinds},
+        metric=metric_of(score for row in rows for score in row.scores.values()),
         bounds=bounds(details),
-        sentences=(score_sentences(kinds), budget_sentence(details), size_sentence(details)),
+        sentences=(
+            score_sentences(kinds),
+            budget_sentence(details),
+            size_sentence(details),
+            float_sentence(details),
+        ),
         bits=count_bits(summary["best"]["policy"]["layers"]),
         pareto=Markup(pareto(trials, summary)) if trials else None,
         rewards=Markup(reward_plot(trials)) if trials else None,
@@ -82,7 +89,12 @@ def render_front(path: Path, summary: Mapping[str, Any]) -> str:
     label = f"{title(details['kind'])}, ratio to {details['reference']}"
     plot = front_plot(points, trial_places(trials, details), details["uniform"], label)
     return template("front.html").render(
-        summary=summary, details=details, points=points, label=label, plot=Markup(plot)
+        summary=summary,
+        details=details,
+        points=points,
+        metric=metric_of(summary["front"]),
+        label=label,
+        plot=Markup(plot),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,11 @@ def make_row(name: str, label: str, entry: Numbers, details: Numbers) -> Row:
         details["latency"].get(name),
         entry["size_bytes"],
     )
+
+
+def metric_of(scores: Iterable[Numbers]) -> str | None:
+    """The name of the metric that scores have beside top-1, None for none."""
+    return next((score["metric"]["name"] for score in scores if "metric" in score), None)
 
 
 def kinds_of(rows: Sequence[Row]) -> list[str]:

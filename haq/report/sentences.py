@@ -12,6 +12,9 @@ NOTES = {
     "finetuned": "Shared weights are computed in float; centroids finetuned are what is exported, "
     "and uniform k-means is clustered and finetuned as the found policy is.",
 }
+WORDS = {"deconv": "transposed convolution", "scale": "batch norm"}
+LISTED = 12
+"""Operations that stay float, by name."""
 
 
 def score_sentences(kinds: Sequence[str]) -> str:
@@ -63,6 +66,16 @@ def size_sentence(details: Mapping[str, Any]) -> str:
         f"policy has {shares['simulated']} times the KL of uniform bits{tuned}: below 1 mixed bits "
         "are better."
     )
+
+
+def float_sentence(details: Mapping[str, Any]) -> str:
+    """What has weights and is not quantized; empty where there is nothing of the kind."""
+    named = [f"{name} ({WORDS.get(op, op)})" for name, op in details.get("stays_float", {}).items()]
+    if not named:
+        return ""
+    verb = "operation stays" if len(named) == 1 else "operations stay"
+    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
+    return f"{len(named)} {verb} float: {', '.join(named[:LISTED])}{more}."
 
 
 def divide(found: float, uniform: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from haq.cores import parse_cores
 from haq.cost import read_energy, read_table
+from haq.metrics import make_metric
 from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName
 from haq.search.bounds import read_budgets
 from haq.search.request import SearchRequest, check_budgets, parse_bits
@@ -20,8 +21,8 @@ class Asked:
 
     model: str = "mbv2"
     weights: Path | None = None
-    input_size: int = 32
-    padding: Padding = "torch"
+    input_size: int | None = None
+    padding: Padding | None = None
     data: str = "sample"
     calibration: str | None = None
     observer: Method = "auto"
@@ -40,6 +41,7 @@ class Asked:
     parallel: int = 8
     threads: int = 1
     cores: str | None = None
+    metric: str | None = None
 
 
 AS_TYPED = frozenset(field.name for field in fields(Asked)) - {
@@ -51,6 +53,8 @@ AS_TYPED = frozenset(field.name for field in fields(Asked)) - {
 def make_request(asked: Asked) -> SearchRequest:
     """The request; tables are read. Raises InputError, PolicyError and BudgetError."""
     bits = parse_bits(asked.bits, asked.quantizer)
+    if asked.metric is not None:
+        make_metric(asked.metric)
     table = None if asked.table is None else read_table(asked.table)
     energy = None if asked.energy_table is None else read_energy(asked.energy_table)
     check = partial(check_budgets, bits=bits, quantizer=asked.quantizer, table=table, energy=energy)

@@ -10,11 +10,12 @@ from importlib.metadata import version
 from typing import Any
 
 from haq.data import Images, Splits
+from haq.metrics import beside_top1
 from haq.prepare import Subject
 from haq.search.request import SearchRequest
 from quant.ncnn.build import float_layers
 from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import dump_bin
+from quant.ncnn.format import dump_bin, dump_param
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,17 @@ class Content:
 def make_content(
     request: SearchRequest, subject: Subject, splits: Splits, capabilities: Capabilities
 ) -> Content:
-    """Of the network as the request has it, computed for a board of these capabilities."""
+    """Of the network as it was loaded, computed for a board of these capabilities."""
+    config, metric = subject.config, beside_top1(request.metric, subject.network.graph)
     return Content(
         {
-            "network": [request.model, request.input_size, request.padding],
+            "network": [config.model, config.input_size, config.padding],
             "weights": weights_digest(subject),
             "calibration": splits.calibration.digest(),
             "observer": request.observer,
             "equalize": request.equalize,
             "quantizer": request.quantizer,
+            **({"metric": metric.identity} if metric else {}),
             "board": {**asdict(capabilities), "types16": sorted(capabilities.types16)},
             "versions": {name: version(name) for name in ("haq", "ncnn", "numpy", "torch")},
         }
@@ -48,8 +51,9 @@ def make_content(
 
 
 def weights_digest(subject: Subject) -> str:
-    """SHA-256 of the float weights."""
-    return hashlib.sha256(dump_bin(float_layers(subject.network))).hexdigest()
+    """SHA-256 of the float network: its operations, and their weights."""
+    layers = float_layers(subject.network)
+    return hashlib.sha256(dump_param(layers).encode() + dump_bin(layers)).hexdigest()
 
 
 def digests(subject: Subject, splits: Splits) -> dict[str, str]:

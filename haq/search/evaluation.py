@@ -11,6 +11,7 @@ from haq import export
 from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
+from haq.metrics import beside_top1
 from haq.names import QuantizerName
 from haq.parallel import StartWorkers, Workers
 from haq.prepare import Subject
@@ -18,7 +19,7 @@ from haq.progress import Progress, Silent
 from haq.quantizers import make_quantizer
 from haq.search.content import make_content
 from haq.search.memory import RememberedEvaluator, RememberedImages
-from haq.search.racing import RacingEvaluator
+from haq.search.racing import EVERY, PILOTS, RacingEvaluator
 from haq.search.rater import Rater
 from haq.search.request import SearchRequest
 from haq.search.rows_evaluator import RowsEvaluator
@@ -51,10 +52,14 @@ class Evaluation:
         self._request, self._subject, self._splits = request, subject, splits
         self._capabilities, self._store, self._progress = capabilities, store, progress
         self._content = make_content(request, subject, splits, capabilities)
+        self._metric = beside_top1(request.metric, subject.network.graph)
         shares = request.shares_weights
         self.sharing = kmeans_quantizer(subject, splits.calibration) if shares else None
         self.tuned = (
-            TunedEvaluator(subject, self.sharing, splits.calibration, splits.test, progress)
+            TunedEvaluator(
+                *(subject, self.sharing, splits.calibration, splits.test, progress),
+                metric=self._metric,
+            )
             if self.sharing
             else None
         )
@@ -67,15 +72,23 @@ class Evaluation:
 
     @cached_property
     def race(self) -> RacingEvaluator:
-        """Scores on the validation images, as few as it takes."""
+        """Scores on the validation images: as few as it takes, or all where a metric needs them."""
         images = self._splits.validation
         return RacingEvaluator(
             RememberedImages(self._workers.see, self._entries(images, self.arithmetic)),
             self._workers.float_logits,
             images.labels,
+            pilots=EVERY if self._metric else PILOTS,
             seed=self._request.seed,
             advance=self._progress.advance,
         )
+
+    @property
+    def float_metric(self) -> float | None:
+        """The metric of the float network on the validation images, if one was asked for."""
+        if self._metric is None:
+            return None
+        return self._metric(self._workers.float_logits, self._splits.validation.labels)
 
     @cached_property
     def rater(self) -> Rater:
@@ -145,7 +158,8 @@ class Evaluation:
     ) -> Callable[[], PolicyEvaluator]:
         """Makes an evaluator in this process or in another one."""
         given = (self._subject, images, self._capabilities, arithmetic, how)
-        return partial(make_evaluator, *given, quantizer=self.quantizer(arithmetic, final))
+        quantizer = self.quantizer(arithmetic, final)
+        return partial(make_evaluator, *given, quantizer=quantizer, metric=self._metric)
 
     def _entries(self, images: Images, how: str) -> Entries:
         return self._store.evaluations(self._content.digest(images, how=how))

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from quant.evaluate import image_means
 from quant.graph import Floats
 
 Values = NDArray[np.float64]
@@ -87,10 +88,10 @@ def relative(values: Values) -> Values:
 
 
 def uncertainty_of(float_logits: Floats) -> Values:
-    """Probability (N,) that two draws from the float network's softmax differ."""
+    """Probability (N,) that two draws from the float network's softmax differ, pixels averaged."""
     powers = np.exp(float_logits.astype(np.float64) - float_logits.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
-    return np.asarray(1.0 - np.square(shares).sum(1))
+    return image_means(1.0 - np.square(shares).sum(1))
 
 
 def chances(sizes: Values, count: int) -> Values:

@@ -20,9 +20,11 @@ from haq.parallel import Task
 from haq.progress import Progress
 from haq.search.racing import SeeImages
 from haq.store.entries import Entries
-from quant.evaluate import Score, Seen
+from quant.evaluate import Measured, Score, Seen
 from quant.policy import Policy
 
+OF_IMAGES = ("kl", "right", "same")
+"""What `Seen` holds of every image, by name."""
 T = TypeVar("T")
 Q = TypeVar("Q")
 
@@ -92,7 +94,7 @@ class RememberedEvaluator:
     def __init__(self, evaluator: Scorer, entries: Entries, progress: Progress) -> None:
         """`entries` are those of the images and of everything else that decides a score."""
         self._evaluator, self._progress = evaluator, progress
-        self._known = Known(entries, "score", asdict, lambda data: Score(**data))
+        self._known = Known(entries, "score", Score.to_json, Score.from_json)
 
     @property
     def float_top1(self) -> float:
@@ -124,7 +126,7 @@ class RememberedImages:
     def __init__(self, see: SeeImages, entries: Entries) -> None:
         """`entries` are those of the images that rows are counted in."""
         self._see = see
-        self._known = Known(entries, "images", from_seen, to_seen)
+        self._known = Known(entries, "seen", from_seen, to_seen)
 
     def __call__(self, tasks: Sequence[Task]) -> Iterator[Seen]:
         """What each policy does to its images, in order. Raises PolicyError.
@@ -146,12 +148,14 @@ def key_of(task: Task) -> str:
 
 def from_seen(seen: Seen) -> dict[str, Any]:
     """As lists."""
-    return {"kl": seen.kl.tolist(), "chosen": seen.chosen.tolist()}
+    metric = {} if seen.metric is None else {"metric": asdict(seen.metric)}
+    return {name: getattr(seen, name).tolist() for name in OF_IMAGES} | metric
 
 
 def to_seen(data: Mapping[str, Any]) -> Seen:
     """From lists, to the bit."""
-    return Seen(np.array(data["kl"], np.float64), np.array(data["chosen"], np.int64))
+    kl, right, same = (np.array(data[name], np.float64) for name in OF_IMAGES)
+    return Seen(kl, right, same, Measured(**data["metric"]) if "metric" in data else None)
 
 
 class RememberedMeter:

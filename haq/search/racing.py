@@ -11,6 +11,7 @@ who decides waits for all of it, so that nothing depends on who was the fastest.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -27,13 +28,15 @@ from haq.search.image_order import (
     image_sizes,
     uncertainty_of,
 )
-from quant.evaluate import Score, Seen, score_of
+from quant.evaluate import Labels, Score, Seen, score_of, shares_right
 from quant.graph import Floats
 from quant.policy import Policy
 
 KEEP = 2
 """One policy may come from elsewhere, such as from the budget walk, and one is the agent's best."""
 PILOTS = 6
+EVERY = sys.maxsize
+"""So many pilots that nothing races: every policy runs on all images, at once."""
 SHARES = (0.15, 0.25, 0.5, 1.0)
 """Slices end at these shares of the images."""
 LEAST_IMAGES = 100
@@ -49,7 +52,7 @@ class SeeImages(Protocol):
         """What each policy does to its images, in order. Raises PolicyError."""
 
 
-NOTHING = Seen(np.zeros(0), np.zeros(0, np.int64))
+NOTHING = Seen(np.zeros(0), np.zeros(0), np.zeros(0))
 SILENT = Silent().advance
 
 
@@ -64,7 +67,7 @@ class RacingEvaluator:
         self,
         see: SeeImages,
         float_logits: Floats,
-        labels: Rows,
+        labels: Labels,
         keep: int = KEEP,
         pilots: int = PILOTS,
         seed: int = 0,
@@ -75,9 +78,9 @@ class RacingEvaluator:
         The first `pilots` policies run on all images and say which ones matter. Policies that may
         be among the `keep` best run on all images, too. `advance` hears of every score.
         """
-        self._see, self._float_logits, self._labels = see, float_logits, labels
+        self._see, self._float_logits = see, float_logits
         self._keep, self._count, self._seed, self._advance = keep, pilots, seed, advance
-        self._float_chosen = float_logits.argmax(1)
+        self._float_right = shares_right(float_logits, labels)
         self._pilots: list[Values] = []
         self._seen: dict[str, Seen] = {}
         self._complete: dict[str, Score] = {}
@@ -87,11 +90,11 @@ class RacingEvaluator:
     @property
     def float_top1(self) -> float:
         """Top-1 of the float network."""
-        return float((self._float_chosen == self._labels).mean())
+        return float(self._float_right.mean())
 
     def score(self, policies: Sequence[Policy]) -> list[Score]:
         """Scores in the order of the policies, which race against each other, too."""
-        self._extend(self._next_pilots(policies), np.arange(len(self._labels)))
+        self._extend(self._next_pilots(policies), np.arange(self._total))
         self._extend(policies, self._slices[0])
         ordered = sorted(policies, key=lambda policy: self._score(policy).kl)
         # The most promising first: the others have the more to beat.
@@ -112,17 +115,21 @@ class RacingEvaluator:
         return list(new.values())[: self._count - len(self._pilots)]
 
     @property
+    def _total(self) -> int:
+        return len(self._float_right)
+
+    @property
     def _slices(self) -> list[Rows]:
         """The images known at the end of each slice; only one slice until the pilots have run."""
         if len(self._pilots) < self._count:
-            return [np.arange(len(self._labels))]
+            return [np.arange(self._total)]
         return [sample.rows for sample in self._samples]
 
     @cached_property
     def _samples(self) -> list[Sample]:
         sizes = image_sizes(self._pilots, uncertainty_of(self._float_logits))
         order = ImageOrder(sizes, self._seed)
-        return [order.sample(count) for count in slice_ends(len(self._labels))]
+        return [order.sample(count) for count in slice_ends(self._total)]
 
     def _race(self, policies: Sequence[Policy]) -> None:
         for rows in self._slices:
@@ -151,13 +158,13 @@ class RacingEvaluator:
         """What a policy did to the last of the rows, beside what is known of the others."""
         before = self._seen.get(key, NOTHING)
         self.evaluated += len(new)
-        seen = Seen(np.append(before.kl, new.kl), np.append(before.chosen, new.chosen))
+        seen = joined(before, new)
         self._seen[key] = seen
-        if len(seen) == len(self._labels):
+        if len(seen) == self._total:
             self._finish(key, in_place(seen, rows))
 
     def _finish(self, key: str, seen: Seen) -> None:
-        self._complete[key] = score_of(seen, self._float_chosen, self._labels)
+        self._complete[key] = score_of(seen)
         if len(self._pilots) < self._count:
             self._pilots.append(seen.kl)
 
@@ -170,13 +177,12 @@ class RacingEvaluator:
 
     def _estimate(self, seen: Seen) -> Score:
         sample = self._sample(seen)
-        theirs, labels = self._float_chosen[sample.rows], self._labels[sample.rows]
         # The float network's top-1 is known, so only what a policy changes is estimated.
-        gained = (seen.chosen == labels).astype(float) - (theirs == labels)
+        gained = seen.right - self._float_right[sample.rows]
         return Score(
             top1=share(self.float_top1 + sample.mean(gained)),
             kl=sample.mean(seen.kl),
-            agreement=share(1.0 - sample.mean((seen.chosen != theirs).astype(float))),
+            agreement=share(1.0 - sample.mean(1.0 - seen.same)),
             images=len(seen),
         )
 
@@ -186,10 +192,20 @@ def slice_ends(total: int) -> list[int]:
     return [round(share * total) for share in SHARES] if total >= LEAST_IMAGES else [total]
 
 
+def joined(before: Seen, new: Seen) -> Seen:
+    """Images that were seen one after another; a metric is there if they came all at once."""
+    return Seen(
+        np.append(before.kl, new.kl),
+        np.append(before.right, new.right),
+        np.append(before.same, new.same),
+        new.metric,
+    )
+
+
 def in_place(seen: Seen, rows: Rows) -> Seen:
     """All images, which were seen in the order of `rows`, each at its row."""
     back = np.argsort(rows)
-    return Seen(seen.kl[back], seen.chosen[back])
+    return Seen(seen.kl[back], seen.right[back], seen.same[back], seen.metric)
 
 
 def share(value: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from haq.board import Latency
@@ -33,10 +33,15 @@ class Rated:
         return self.scores.get("executed") or self.scores["simulated"]
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, without the policy; the latency is null where it cannot be measured."""
+        """The numbers, without the policy; the latency is null where it cannot be measured.
+
+        A metric is there where one was asked for beside top-1.
+        """
+        metric = self.score.metric
         return {
             "top1": self.score.top1,
             "kl": self.score.kl,
+            **({"metric": asdict(metric)} if metric else {}),
             "latency_ratio": self.latency.ratio if self.latency else None,
             "latency_ms": self.latency.latency_ms if self.latency else None,
             "size_bytes": self.size_bytes,

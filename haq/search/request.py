@@ -39,8 +39,8 @@ class SearchRequest:
 
     model: str
     weights: Path | None
-    input_size: int
-    padding: Padding
+    input_size: int | None
+    padding: Padding | None
     data: str
     calibration: str | None
     observer: Method
@@ -59,6 +59,7 @@ class SearchRequest:
     start: StartName | None = None
     sweep: Bounds | None = None
     parallel: int = 8
+    metric: str | None = None
 
     @property
     def begins_with(self) -> StartName:

@@ -161,6 +161,7 @@ def conclude(
     given = searched.budget_given
     more = details(target, given, winner, candidates, rated, device, request.agent)
     more |= {"start": request.begins_with, "reward": request.earns}
+    more |= {"stays_float": dict(search.subject.network.graph.stays_float)}
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary, more
@@ -169,9 +170,9 @@ def conclude(
 def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:
     """Network, calibrated, and images that fit it. Raises ModelError, DataError."""
     config, network = load_network(
-        request.model, request.weights, request.input_size, request.padding
+        request.model, request.weights, request.input_size, request.padding, request.data
     )
-    splits = load_splits(request.data, request.calibration, request.input_size)
+    splits = load_splits(request.data, request.calibration, config.input_size, config.channels)
     for images in (splits.validation, splits.test):
         check_images(config, images)
     subject = make_subject(config, network, splits.calibration, request.observer, request.equalize)

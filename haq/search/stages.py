@@ -255,7 +255,8 @@ class Stages:
     def _reward(self, target: Target) -> Reward:
         rng = np.random.default_rng(self.request.seed)
         typical = typical_kl(self.choices, target.model, target.bound, self.harm, rng)
-        return make_reward(self.request.earns, self.evaluation.race.float_top1, typical)
+        floats = self.evaluation.race.float_top1, typical, self.evaluation.float_metric
+        return make_reward(self.request.earns, *floats)
 
     def _episodes(
         self, target: Target, problem: Problem, searcher: Searcher, reward: Reward

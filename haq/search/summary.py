@@ -84,7 +84,7 @@ def budgets_json(target: Target, winner: Winner) -> list[dict[str, Any]]:
 
 def scores_json(rated: Rated) -> dict[str, Any]:
     """Every score of a policy by who computed it."""
-    return {kind: asdict(score) for kind, score in rated.scores.items()}
+    return {kind: score.to_json() for kind, score in rated.scores.items()}
 
 
 def agents_best_kl(outcomes: Iterable[Outcome], target: Target, agent: str) -> float | None:
@@ -104,7 +104,7 @@ def trial_record(outcome: Outcome, ratios: Mapping[str, float] | None = None) ->
     return {
         "episode": outcome.episode,
         "origin": outcome.origin,
-        **asdict(outcome.score),
+        **outcome.score.to_json(),
         "reward": outcome.reward,
         "cost": outcome.cost,
         **({"ratios": dict(ratios)} if ratios else {}),

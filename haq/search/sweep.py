@@ -170,7 +170,8 @@ def entry_of(plan_: Planned, summary: Mapping[str, Any], more: Mapping[str, Any]
     """A point of the front; its cost is a multiple of the reference's, measured if it is one."""
     best = summary["best"]
     (reached,) = (b["reached"] for b in more["budgets"] if b["kind"] == plan_.swept.kind)
-    numbers = {key: best[key] for key in ("top1", "kl", "latency_ratio", "size_bytes")}
+    keys = ("top1", "kl", "metric", "latency_ratio", "size_bytes")
+    numbers = {key: best[key] for key in keys if key in best}
     return {"bound": plan_.bound, "cost_ratio": reached, **numbers, "run": summary["run"]}
 
 

@@ -28,6 +28,11 @@ class RunFolder:
     """What a run that begins here is called in its store; a new name by default."""
 
     @property
+    def stem(self) -> str:
+        """The model's name in those of files: `make` of nets.own:make, `net` of nets/net.onnx."""
+        return Path(self.model.rpartition(":")[2]).stem
+
+    @property
     def settings(self) -> Path:
         """What the run was asked to do."""
         return self.path / "run.json"
@@ -75,12 +80,12 @@ class RunFolder:
     @property
     def ncnn_param(self) -> Path:
         """ncnn network, text."""
-        return self.path / f"{self.model}.ncnn.param"
+        return self.path / f"{self.stem}.ncnn.param"
 
     @property
     def ncnn_bin(self) -> Path:
         """ncnn network, weights."""
-        return self.path / f"{self.model}.ncnn.bin"
+        return self.path / f"{self.stem}.ncnn.bin"
 
     @property
     def metadata(self) -> Path:
@@ -90,12 +95,12 @@ class RunFolder:
     @property
     def onnx(self) -> Path:
         """ONNX network."""
-        return self.path / f"{self.model}.onnx"
+        return self.path / f"{self.stem}.onnx"
 
     @property
     def packed(self) -> Path:
         """Shared weights, packed at their bits."""
-        return self.path / f"{self.model}.shared.safetensors"
+        return self.path / f"{self.stem}.shared.safetensors"
 
     @property
     def run_id(self) -> str:

@@ -1,6 +1,8 @@
 """Networks that haq can build by name."""
 
-from haq.zoo.mobilenet_v2 import MobileNetV2
-from haq.zoo.registry import DEFAULT_WEIGHTS, NetConfig, build, load
+from haq.zoo.config import DataShape, NetConfig
+from haq.zoo.loading import load
+from haq.zoo.registry import build
+from haq.zoo.sources import DEFAULT_WEIGHTS
 
-__all__ = ["DEFAULT_WEIGHTS", "MobileNetV2", "NetConfig", "build", "load"]
+__all__ = ["DEFAULT_WEIGHTS", "DataShape", "NetConfig", "build", "load"]

@@ -1,112 +1,149 @@
-"""From a model's name and its weights to a torch module."""
+"""The networks of the zoo by name."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
+from difflib import get_close_matches
+from functools import partial
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from haq.names import Padding
-from haq.zoo.mobilenet_v2 import MobileNetV2, scale_channels
+from haq.zoo.config import FACES, FASHION_MNIST, IMAGENET, DataShape, NetConfig
+from haq.zoo.inverted_residuals import InvertedResiduals
+from haq.zoo.mbv2_seg import Segmenter
+from haq.zoo.mobilenets import MBV1, MBV2, MBV3_LARGE, MBV3_SMALL
+from haq.zoo.resnet import resnet18, resnet50
+from haq.zoo.rows import Rows
+from haq.zoo.searched import (
+    FBNET_C,
+    LITE0,
+    MNASNET_A1,
+    MNASNET_B1,
+    PROXYLESS_CPU,
+    PROXYLESS_GPU,
+    PROXYLESS_MOBILE,
+    PROXYLESS_MOBILE_14,
+    SPNASNET,
+)
+from haq.zoo.shufflenet_v2 import ShuffleNetV2
+from haq.zoo.squeezenet import SqueezeNet
 from quant.errors import ModelError
 
-DEFAULT_WEIGHTS = Path(str(files("haq.zoo"))) / "weights" / "mbv2_fashion_mnist.safetensors"
-MODELS = ("mbv2",)
 WIDTHS = (0.25, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4, 1.5, 2.0)
+ALIASES = {"efficientnet_lite0": "lite0"}
 
 
 @dataclass(frozen=True)
-class NetConfig:
-    """What fixes an architecture: name, square input side in pixels, channels, classes, width."""
+class Architecture:
+    """How a network is made, whose key names it has, and what is usual for it.
 
-    model: str
-    input_size: int = 32
-    channels: int = 1
-    classes: int = 10
-    width: float = 1.0
+    `images` and `padding` count where neither the user nor weights say otherwise. `torchvision` and
+    `timm` are the names of the network in these libraries, where they have weights with its keys.
+    A dense network gives a class for every pixel.
+    """
+
+    make: Callable[[NetConfig], nn.Module]
+    keys: str
+    images: DataShape = IMAGENET
     padding: Padding = "torch"
+    paddings: tuple[Padding, ...] = ("torch", "same")
+    widths: tuple[float, ...] = (1.0,)
+    torchvision: str | None = None
+    timm: str | None = None
+    is_dense: bool = False
 
 
-def build(config: NetConfig) -> nn.Module:
-    """Make an untrained network. Raises ModelError for an unknown name."""
-    if config.model not in MODELS:
-        raise ModelError(f"unknown model '{config.model}': choose from {', '.join(MODELS)}")
-    return MobileNetV2(
-        config.classes, config.channels, config.input_size, config.width, config.padding
+def of_rows(
+    rows: Rows,
+    torchvision: str | None = None,
+    timm: str | None = None,
+    widths: tuple[float, ...] = (1.0,),
+    images: DataShape = IMAGENET,
+    padding: Padding = "torch",
+) -> Architecture:
+    """A network of inverted residuals."""
+    return Architecture(
+        partial(make_rows, rows),
+        rows.keys.origin,
+        images,
+        padding,
+        widths=widths,
+        torchvision=torchvision,
+        timm=timm,
     )
 
 
-def load(
-    model: str, weights: Path | None, input_size: int, padding: Padding
-) -> tuple[nn.Module, NetConfig]:
-    """Make a network in evaluation mode with its weights; shapes are read from the weights.
-
-    `weights` is a safetensors file or a torch checkpoint (read with weights_only=True) with
-    torchvision's key names; None means the packaged Fashion-MNIST network.
-    """
-    if model not in MODELS:
-        raise ModelError(f"unknown model '{model}': choose from {', '.join(MODELS)}")
-    path = weights or DEFAULT_WEIGHTS
-    state = read_weights(path)
-    config = infer_config(model, state, input_size, padding, path)
-    net = build(config)
-    try:
-        net.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} does not fit {model}: {reason}") from None
-    return net.eval(), config
+def make_rows(rows: Rows, config: NetConfig) -> nn.Module:
+    """The module of a network of inverted residuals."""
+    return InvertedResiduals(
+        rows, config.classes, config.channels, config.input_size, config.width, config.padding
+    )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read named tensors as float32; nothing is unpickled but plain tensors."""
-    if not path.is_file():
-        raise ModelError(f"no such weights file: {path}")
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-            state = loaded.get("state_dict", loaded)
-        return {name: as_float(tensor) for name, tensor in state.items()}
-    except Exception as error:
-        # Every reader has errors of its own kind; the user needs the file and the cause.
-        reason = " ".join(str(error).split())[:160]
-        raise ModelError(
-            f"{path} is not a readable safetensors or weights_only checkpoint: {reason}"
-        ) from None
+def torchvisions(
+    make: Callable[[int, int, int], nn.Module], torchvision: str, timm: str | None = None
+) -> Architecture:
+    """A network of another kind, made from classes, channels and input size."""
+    return Architecture(
+        lambda config: make(config.classes, config.channels, config.input_size),
+        keys="torchvision's",
+        paddings=("torch",),
+        torchvision=torchvision,
+        timm=timm,
+    )
 
 
-def as_float(tensor: Tensor) -> Tensor:
-    """float32 for floating tensors; counters stay integers."""
-    return tensor.float() if tensor.is_floating_point() else tensor
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "mbv1": of_rows(MBV1, timm="mobilenetv1_100", widths=WIDTHS),
+    "mbv2": of_rows(MBV2, torchvision="mobilenet_v2", widths=WIDTHS, images=FASHION_MNIST),
+    "mbv3_small": of_rows(MBV3_SMALL, torchvision="mobilenet_v3_small"),
+    "mbv3_large": of_rows(MBV3_LARGE, torchvision="mobilenet_v3_large"),
+    "proxyless_mobile": of_rows(PROXYLESS_MOBILE),
+    "proxyless_mobile_14": of_rows(PROXYLESS_MOBILE_14),
+    "proxyless_gpu": of_rows(PROXYLESS_GPU),
+    "proxyless_cpu": of_rows(PROXYLESS_CPU),
+    "mnasnet_a1": of_rows(MNASNET_A1, timm="semnasnet_100"),
+    "mnasnet_b1": of_rows(MNASNET_B1, timm="mnasnet_100"),
+    "spnasnet": of_rows(SPNASNET, timm="spnasnet_100"),
+    "fbnet_c": of_rows(FBNET_C, timm="fbnetc_100"),
+    "lite0": of_rows(LITE0, timm="tf_efficientnet_lite0", padding="same"),
+    "resnet18": torchvisions(resnet18, "resnet18", timm="resnet18"),
+    "resnet50": torchvisions(resnet50, "resnet50", timm="resnet50"),
+    "shufflenet_v2": torchvisions(ShuffleNetV2, "shufflenet_v2_x1_0"),
+    "squeezenet": torchvisions(SqueezeNet, "squeezenet1_1"),
+    "mbv2_seg": Architecture(
+        lambda config: Segmenter(
+            config.classes, config.channels, config.input_size, config.padding
+        ),
+        keys="haq's own",
+        images=FACES,
+        is_dense=True,
+    ),
+}
 
 
-def infer_config(
-    model: str, state: Mapping[str, Tensor], input_size: int, padding: Padding, path: Path
-) -> NetConfig:
-    """Read classes, channels and width from the shapes of the weights."""
-    stem = shape_of(state, "features.0.0.weight", 4, path)
-    last = shape_of(state, "features.17.conv.2.weight", 4, path)
-    head = shape_of(state, "classifier.1.weight", 2, path)
-    matches = [
-        w
-        for w in WIDTHS
-        if scale_channels(32 * w) == stem[0] and scale_channels(320 * w) == last[0]
-    ]
-    if not matches:
-        raise ModelError(f"{path}: no known width of {model} has {stem[0]} stem channels")
-    return NetConfig(model, input_size, stem[1], head[0], matches[0], padding)
+def find(model: str) -> Architecture:
+    """A network by its name or alias. Raises ModelError that names those most like it."""
+    name = ALIASES.get(model, model)
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    near = get_close_matches(model, [*ARCHITECTURES, *ALIASES], n=3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ModelError(f"unknown model '{model}': {hint}`haq models` lists all")
 
 
-def shape_of(state: Mapping[str, Tensor], name: str, rank: int, path: Path) -> tuple[int, ...]:
-    """Shape of a named tensor. Raises ModelError where it is missing or of another rank."""
-    if name not in state or state[name].ndim != rank:
-        raise ModelError(
-            f"{path} has no tensor '{name}' of {rank} dimensions: "
-            "torchvision's key names are needed"
-        )
-    return tuple(state[name].shape)
+def published_config(model: str) -> NetConfig:
+    """As networks are published: for ImageNet, dense ones for what they are usual for."""
+    found = find(model)
+    channels, classes, side = found.images if found.is_dense else IMAGENET
+    return NetConfig(model, side, channels, classes)
+
+
+def build(config: NetConfig) -> nn.Module:
+    """Make an untrained network. Raises ModelError for an unknown name or padding."""
+    found = find(config.model)
+    if config.padding not in found.paddings:
+        raise ModelError(f"{config.model} has torch's padding alone: leave out --padding same")
+    return found.make(config)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from quant.errors import PolicyError
-from quant.graph import Graph, Layer, Network, Node, Pool, Weights
+from quant.graph import Graph, Layer, Network, Node, Weights
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.centre import centre, centred_inputs
+from quant.ncnn.engine_graph import engine_graph
 from quant.ncnn.format import (
     INT8_TERM_KEY,
     REQUANTIZE_TERM,
@@ -18,6 +19,7 @@ from quant.ncnn.format import (
     dump_bin,
     dump_param,
 )
+from quant.ncnn.operations import operation_layer
 from quant.ncnn.plan import Plan, plan_precision, readers, requantized
 from quant.ncnn.weights import activation_scale, to_codebook, to_half, to_int8
 from quant.shared import Clusters, SharedLayers, to_network
@@ -35,10 +37,9 @@ def float_layers(network: Network) -> list[NcnnLayer]:
 
     A blob with several readers goes through a Split, as ncnn demands.
     """
-    blobs = blob_names(network.graph)
-    layers = [
-        ncnn_layer(node, blobs, network.weights.get(node.name)) for node in network.graph.nodes
-    ]
+    graph = engine_graph(network.graph)
+    blobs = blob_names(graph)
+    layers = [ncnn_layer(node, blobs, network.weights.get(node.name)) for node in graph.nodes]
     return insert_splits(layers)
 
 
@@ -59,7 +60,8 @@ def share(layer: NcnnLayer, shared: SharedLayers) -> NcnnLayer:
 
 
 def structure(graph: Graph) -> list[NcnnLayer]:
-    """`float_layers` without weights: enough to plan precisions."""
+    """`float_layers` without the weights of layers: enough to plan precisions."""
+    graph = engine_graph(graph)
     blobs = blob_names(graph)
     return insert_splits([ncnn_layer(node, blobs, None) for node in graph.nodes])
 
@@ -72,26 +74,12 @@ def blob_names(graph: Graph) -> dict[str, str]:
 
 def ncnn_layer(node: Node, blobs: Mapping[str, str], weights: Weights | None) -> NcnnLayer:
     """One node as an ncnn layer."""
-    type_, params = ncnn_type(node)
-    payload = Payload(weights.weight.ravel(), weights.bias) if weights else None
     inputs = tuple(blobs[name] for name in node.inputs)
+    if node.layer is None:
+        return operation_layer(node, inputs, blobs[node.name])
+    type_, params = weighted_type(node.layer)
+    payload = Payload(weights.weight.ravel(), weights.bias) if weights else None
     return NcnnLayer(type_, node.name, inputs, (blobs[node.name],), params, payload)
-
-
-def ncnn_type(node: Node) -> tuple[str, dict[int, Value]]:
-    """ncnn's type name and parameters."""
-    if node.layer is not None:
-        return weighted_type(node.layer)
-    if node.pool is not None:
-        return "Pooling", max_pool_params(node.pool)
-    simple: dict[str, tuple[str, dict[int, Value]]] = {
-        "input": ("Input", {}),
-        "add": ("BinaryOp", {0: 0}),
-        "global_avg_pool": ("Pooling", {0: 1, 4: 1}),
-        "relu": ("ReLU", {}),
-        "relu6": ("Clip", {0: 0.0, 1: 6.0}),
-    }
-    return simple[node.op]
 
 
 def weighted_type(layer: Layer) -> tuple[str, dict[int, Value]]:
@@ -109,15 +97,6 @@ def weighted_type(layer: Layer) -> tuple[str, dict[int, Value]]:
     if layer.groups == 1:
         return "Convolution", params
     return "ConvolutionDepthWise", {**params, 7: layer.groups}
-
-
-def max_pool_params(pool: Pool) -> dict[int, Value]:
-    """Max pooling with torch's floor rule (pad mode 1)."""
-    left, right, top, bottom = pool.pads
-    return {
-        **{0: 0, 1: pool.kernel[1], 11: pool.kernel[0], 2: pool.stride[1], 12: pool.stride[0]},
-        **{3: left, 13: top, 14: right, 15: bottom, 5: 1},
-    }
 
 
 def insert_splits(layers: Sequence[NcnnLayer]) -> list[NcnnLayer]:

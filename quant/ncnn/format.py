@@ -26,6 +26,10 @@ TAG_CODEBOOK = 0x100
 """ncnn reads a codebook after every tag that is not zero and that it does not know."""
 CODEBOOK = 256
 WEIGHTED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
+FLOAT_WEIGHTED = ("Deconvolution", "DeconvolutionDepthWise", "Scale")
+"""Types with weights that stay float32."""
+WEIGHT_COUNT_KEYS = {"InnerProduct": 2, "Scale": 0}
+"""Where it is not 6; there the key of the bias is 1, not 5."""
 ARRAY_KEY = 23300
 MASK_KEY = 31
 INT8_TERM_KEY = 8
@@ -83,8 +87,13 @@ class NcnnLayer:
 
     @property
     def is_weighted(self) -> bool:
-        """Whether the layer has weights, and so a precision of its own."""
+        """Whether the layer has a precision of its own."""
         return self.type in WEIGHTED
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the `.bin` holds something for the layer."""
+        return self.is_weighted or self.type in FLOAT_WEIGHTED
 
     def integer(self, key: int, default: int = 0) -> int:
         """An integer parameter. Raises FormatError if it is something else."""
@@ -101,12 +110,12 @@ class NcnnLayer:
     @property
     def weight_count(self) -> int:
         """Number of weights without bias."""
-        return self.integer(2 if self.type == "InnerProduct" else 6)
+        return self.integer(WEIGHT_COUNT_KEYS.get(self.type, 6))
 
     @property
     def has_bias(self) -> bool:
         """Whether a bias follows the weights."""
-        return self.integer(1 if self.type == "InnerProduct" else 5) != 0
+        return self.integer(1 if self.type in WEIGHT_COUNT_KEYS else 5) != 0
 
     @property
     def scale_count(self) -> int:
@@ -266,7 +275,7 @@ def load_bin(layers: Sequence[NcnnLayer], data: bytes) -> list[NcnnLayer]:
     """Layers with the weights of a `.bin`, whose length must fit exactly."""
     reader = Reader(data)
     loaded = [
-        replace(layer, payload=read_payload(layer, reader)) if layer.is_weighted else layer
+        replace(layer, payload=read_payload(layer, reader)) if layer.has_weights else layer
         for layer in layers
     ]
     if reader.offset != len(data):
@@ -275,7 +284,10 @@ def load_bin(layers: Sequence[NcnnLayer], data: bytes) -> list[NcnnLayer]:
 
 
 def read_payload(layer: NcnnLayer, reader: Reader) -> Payload:
-    """Weights of one layer by its tag."""
+    """Weights of one layer by its tag, which a Scale has not."""
+    if layer.type == "Scale":
+        weight = reader.floats(layer.weight_count)
+        return Payload(weight, reader.floats(layer.c_out) if layer.has_bias else None, tag=None)
     tag = int(reader.take("<u4", 1)[0])
     count = layer.weight_count
     term = layer.integer(INT8_TERM_KEY)

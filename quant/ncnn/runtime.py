@@ -1,7 +1,8 @@
 """Load and run ncnn networks, and ask the machine what its ncnn can do.
 
-Two silent faults of the binding shape this file: `ncnn.Mat(array)` neither copies nor keeps the
-array, and it ignores strides. So arrays are made C-contiguous and held until the extraction ends.
+Three silent faults of the binding shape this file: `ncnn.Mat(array)` neither copies nor keeps the
+array, it ignores strides, and it leaves no gaps between channels, where some layers expect them. So
+arrays are made C-contiguous, held until the extraction ends, and copied where gaps are missing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ncnn
 import numpy as np
@@ -18,9 +20,13 @@ from quant.errors import FormatError
 from quant.graph import Floats
 from quant.ncnn.build import INPUT_BLOB, OUTPUT_BLOB
 from quant.ncnn.capabilities import Arch, Bits16, Capabilities
-from quant.ncnn.format import WEIGHTED
+from quant.ncnn.format import FLOAT_WEIGHTED, WEIGHTED
 
-PROBED = (*WEIGHTED, "BinaryOp", "Pooling", "ReLU", "Clip")
+PROBED = (
+    *(*WEIGHTED, *FLOAT_WEIGHTED),
+    *("BinaryOp", "Concat", "Crop", "ShuffleChannel", "Reshape", "Pooling", "Interp"),
+    *("ReLU", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish"),
+)
 
 
 def capabilities() -> Capabilities:
@@ -77,7 +83,7 @@ class Engine:
         held = np.ascontiguousarray(image, dtype=np.float32)
         extractor = self._net.create_extractor()
         extractor.set_light_mode(light)
-        if extractor.input(INPUT_BLOB, ncnn.Mat(held)) != 0:
+        if extractor.input(INPUT_BLOB, as_mat(held)) != 0:
             raise FormatError(f"the network has no input blob {INPUT_BLOB}")
         found = {}
         for name in names:
@@ -93,12 +99,22 @@ class Engine:
         held = np.ascontiguousarray(image, dtype=np.float32)
         extractor = self._net.create_extractor()
         extractor.set_light_mode(False)
-        extractor.input(INPUT_BLOB, ncnn.Mat(held))
+        extractor.input(INPUT_BLOB, as_mat(held))
         code, mat = extractor.extract(name, 1)
         del held
         if code != 0 or mat.empty():
             raise FormatError(f"ncnn failed to compute blob {name} (code {code})")
         return int(mat.elemsize * 8 // mat.elempack)
+
+
+def as_mat(held: Floats) -> Any:
+    """An array as ncnn takes it: as it is, or a copy whose channels begin at multiples of 16 bytes.
+
+    Grouped convolutions and Concats read wrong numbers where they do not.
+    """
+    mat = ncnn.Mat(held)
+    aligned = held.ndim < 3 or held[0].nbytes % 16 == 0
+    return mat if aligned else mat.clone()
 
 
 def write_files(folder: Path, param: str, weights: bytes, name: str = "net") -> tuple[Path, Path]:

@@ -17,6 +17,7 @@ import numpy as np
 from quant.graph import Floats, Graph, Layer, Node, Weights
 from quant.ncnn.affine import Affine, behind, input_affine, transform
 from quant.ncnn.build import blob_names, insert_splits, ncnn_layer
+from quant.ncnn.engine_graph import engine_graph
 from quant.ncnn.format import NcnnLayer, Payload
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 
@@ -38,6 +39,7 @@ def simulated_layers(graph: Graph, layers: QuantizedLayers) -> list[NcnnLayer]:
     Names of layers and blobs are the graph's. NAME_levels is the quantized input of layer NAME, and
     NAME_clipped what is rounded to it: a layer that makes it has no other output.
     """
+    graph = engine_graph(graph)
     blobs, fused = blob_names(graph), fused_inputs(graph, layers)
     found = [new for node in graph.nodes for new in simulated_node(node, blobs, layers, fused)]
     return insert_splits(found)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from quant.fake_quant import LayerTensors, multiply, to_integers, to_tensors
-from quant.float_net import activate, count_readers, run_node
+from quant.float_net import activate, count_readers
 from quant.graph import Layer, Node, Weights
+from quant.operations import run_operation
 from quant.pool import run_all
 from quant.quantized import QuantizedLayer
 
@@ -109,7 +110,7 @@ def work_of(node: Node, made: QuantizedLayer | None) -> Work:
     """What computes a node from its inputs, which it leaves as they are."""
     layer = node.layer
     if layer is None or made is None:
-        return lambda inputs: run_node(node, [x.clone() for x in inputs], refuse)
+        return lambda inputs: run_operation(node, inputs)
     tensors = to_tensors(made, CPU)
     return lambda inputs: run_layer(layer, inputs[0], tensors)
 
@@ -117,8 +118,3 @@ def work_of(node: Node, made: QuantizedLayer | None) -> Work:
 def run_layer(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:
     """A layer and its activation."""
     return activate(multiply(layer, to_integers(x, tensors), tensors), layer.activation)
-
-
-def refuse(layer: Layer, x: Tensor) -> Tensor:
-    """Stands where no layer can be."""
-    raise AssertionError(f"{layer.name} has weights")

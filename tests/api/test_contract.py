@@ -76,8 +76,11 @@ OPERATIONS = [
 def in_process() -> Iterator[None]:
     """What the service has processes of its own for is done here, since each loads torch."""
 
-    def check(path: Path, architecture: str, input_size: int, padding: Padding) -> None:
-        load_network(architecture, path, input_size, padding)
+    def check(
+        path: Path, architecture: str, input_size: int | None, padding: Padding | None
+    ) -> Any:
+        config, _ = load_network(architecture, path, input_size, padding)
+        return {"input_size": config.input_size, "padding": config.padding}
 
     with pytest.MonkeyPatch.context() as patch, stamina.set_testing(True, attempts=1):
         patch.setattr("api.routes.models.check_weights", check)

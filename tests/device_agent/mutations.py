@@ -33,6 +33,8 @@ Mutation = Callable[[Random, Case], Case]
 TYPES = (
     *("Convolution", "ConvolutionDepthWise", "InnerProduct", "BinaryOp", "Pooling", "Split"),
     *("ReLU", "Clip", "Input", "Flatten", "Softmax", "Reshape", "Concat", "MemoryData", "Noop"),
+    *("Crop", "ShuffleChannel", "Interp", "Deconvolution", "DeconvolutionDepthWise", "Scale"),
+    *("Sigmoid", "Swish", "HardSigmoid", "HardSwish"),
 )
 WHOLE = (0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 64, 127, 1000, 2**16, 2**31 - 1, 2**31, 2**63, 10**40)
 FLOATS = ("0.5", "-1.0", "6.000000e+00", "1e38", "-3e38", "1e-45", "1e999", "nan", "inf", "-inf")

@@ -26,14 +26,16 @@ def pooled_graph() -> Graph:
             Node("depthwise", "conv", ("clip",), image, depthwise),
             Node("sum", "add", ("clip", "depthwise"), image),
             Node("relu", "relu", ("sum",), image),
-            Node("max", "max_pool", ("relu",), (12, 5, 7), pool=Pool((3, 3), (2, 2), (1, 1, 1, 1))),
+            Node(
+                "max", "max_pool", ("relu",), (12, 5, 7), detail=Pool((3, 3), (2, 2), (1, 1, 1, 1))
+            ),
             Node("project", "conv", ("max",), (12, 5, 7), project),
             Node(
                 "again",
                 "max_pool",
                 ("project",),
                 (12, 3, 4),
-                pool=Pool((2, 2), (2, 2), (1, 0, 0, 1)),
+                detail=Pool((2, 2), (2, 2), (1, 0, 0, 1)),
             ),
             Node("hidden", "linear", ("again",), (9,), hidden),
             Node("head", "linear", ("hidden",), (5,), head),

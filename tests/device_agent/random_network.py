@@ -10,14 +10,23 @@ import sys
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from device_agent.models.shapes import Shape, output_shape
+from device_agent.models.params import check_params
+from device_agent.models.rearranged import Shape
+from device_agent.models.shapes import output_shape
 from device_agent.models.validate import read_network
 from quant.errors import FormatError
 from quant.ncnn.build import dump, insert_splits, mixed_layers
 from quant.ncnn.format import NcnnLayer, Payload, Value
 from quant.ncnn.runtime import Engine, capabilities
 
-KINDS = ("conv", "conv", "depthwise", "pool", "relu", "clip", "join", "linear")
+KINDS = (
+    *("conv", "conv", "conv", "depthwise", "depthwise", "pool", "join", "linear"),
+    *("relu", "clip", "sigmoid", "swish", "hardsigmoid", "hardswish"),
+    *("gate", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
+)
+ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale")
+LARGEST = 2**14
+"""Numbers in a blob: a linear layer at the end takes them all."""
 JOINS = (0, 1, 2, 4, 5)
 ACTIVATIONS: tuple[dict[int, Value], ...] = ({}, {9: 1}, {9: 3, 10: (0.0, 6.0)})
 
@@ -29,19 +38,23 @@ def random_network(rng: Generator) -> tuple[list[NcnnLayer], tuple[int, int, int
     shapes: dict[str, Shape] = {"in0": image}
     while len(layers) == 1:
         add(layers, shapes, random_layer(rng, "conv", "l0", "in0", shapes))
-    for index in range(1, whole(rng, 1, 7)):
+    for index in range(1, whole(rng, 1, 9)):
         source = layers[-1].outputs[0]
-        kind = str(rng.choice(KINDS)) if len(shapes[source]) == 3 else "linear"
-        add(layers, shapes, random_layer(rng, kind, f"l{index}", source, shapes))
+        kind = str(rng.choice(KINDS if len(shapes[source]) == 3 else ON_VECTORS))
+        for layer in random_layers(rng, kind, f"l{index}", source, shapes):
+            add(layers, shapes, layer)
     add(layers, shapes, random_layer(rng, "linear", "end", layers[-1].outputs[0], shapes))
     return only_needed(layers), image
 
 
 def add(layers: list[NcnnLayer], shapes: dict[str, Shape], layer: NcnnLayer) -> None:
-    """Append a layer unless it does not fit."""
+    """Append a layer unless it does not fit, reads one that did not, or grows too large."""
     try:
+        check_params(layer)
         output = output_shape(layer, [shapes[blob] for blob in layer.inputs])
-    except FormatError:
+    except (FormatError, KeyError):
+        return
+    if np.prod(output) > LARGEST:
         return
     shapes[layer.outputs[0]] = output
     layers.append(layer)
@@ -57,6 +70,21 @@ def only_needed(layers: list[NcnnLayer]) -> list[NcnnLayer]:
     last = kept[0]
     renamed = NcnnLayer(last.type, last.name, last.inputs, ("out0",), last.params, last.payload)
     return insert_splits([*reversed(kept[1:]), renamed])
+
+
+def random_layers(
+    rng: Generator, kind: str, name: str, source: str, shapes: dict[str, Shape]
+) -> list[NcnnLayer]:
+    """A layer that reads a blob, or the two of a gate; they may not fit it."""
+    if kind != "gate":
+        return [random_layer(rng, kind, name, source, shapes)]
+    window: dict[int, Value] = {0: 1, 1: shapes[source][2], 11: shapes[source][1], 5: 1}
+    mean, others = f"{name}_mean", [b for b, s in shapes.items() if s == shapes[source]]
+    inputs = (str(rng.choice(others)), mean)
+    return [
+        NcnnLayer("Pooling", mean, (source,), (mean,), window),
+        NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))}),
+    ]
 
 
 def random_layer(
@@ -75,10 +103,30 @@ def random_layer(
         others = [blob for blob, other in shapes.items() if other == shape]
         inputs = (source, str(rng.choice(others)))
         return NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))})
+    if kind == "concat":
+        others = [b for b, other in shapes.items() if other[1:] == shape[1:] and b != "in0"]
+        more = [str(rng.choice(others)) for _ in range(whole(rng, 1, 3))]
+        return NcnnLayer("Concat", name, (source, *more), (name,), {0: 0})
+    if kind == "deconv":
+        return random_deconv(rng, name, source, shape[0])
+    if kind == "scale":
+        factors, shifts = rng.normal(0, 1, (2, shape[0])).astype(np.float32)
+        payload = Payload(factors, shifts, tag=None)
+        return NcnnLayer("Scale", name, (source,), (name,), {0: shape[0], 1: 1}, payload)
+    start = whole(rng, 0, shape[0])
     types: dict[str, tuple[str, dict[int, Value]]] = {
-        "relu": ("ReLU", {}),
+        "relu": ("ReLU", {0: float(rng.choice((0.0, 0.1)))}),
         "clip": ("Clip", {0: -0.5, 1: 6.0}),
+        "sigmoid": ("Sigmoid", {}),
+        "swish": ("Swish", {}),
+        "hardsigmoid": ("HardSigmoid", {0: 0.2, 1: 0.5}),
+        "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
         "pool": ("Pooling", random_pool(rng)),
+        "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[0]),), 11: (0,)}),
+        "shuffle": ("ShuffleChannel", {0: whole(rng, 2, 8)}),
+        "reshape": ("Reshape", {0: -1}),
+        "pixel": ("Reshape", {0: 1, 1: 1, 2: shape[0]}),
+        "interp": ("Interp", {0: whole(rng, 1, 2), **{k: float(whole(rng, 1, 4)) for k in (1, 2)}}),
     }
     type_, params = types[kind]
     return NcnnLayer(type_, name, (source,), (name,), params)
@@ -95,6 +143,19 @@ def random_conv(rng: Generator, name: str, source: str, c_in: int, depthwise: bo
     params |= {key: whole(rng, 0, 4) for key in (4, 14, 15, 16)}
     params |= activation(rng) | ({7: groups} if depthwise else {})
     type_ = "ConvolutionDepthWise" if depthwise else "Convolution"
+    payload = random_weights(rng, outputs, row)
+    return NcnnLayer(type_, name, (source,), (name,), params, payload)
+
+
+def random_deconv(rng: Generator, name: str, source: str, c_in: int) -> NcnnLayer:
+    groups = int(rng.choice([g for g in (1, 1, 2, 3, 4, c_in) if c_in % g == 0]))
+    outputs, kernel = groups * whole(rng, 1, 6), (whole(rng, 1, 5), whole(rng, 1, 5))
+    row = c_in // groups * kernel[0] * kernel[1]
+    params: dict[int, Value] = {0: outputs, 1: kernel[1], 11: kernel[0], 5: 1, 6: outputs * row}
+    params |= {key: whole(rng, 1, 3) for key in (2, 12, 3, 13)}
+    params |= {key: whole(rng, 0, 2) for key in (4, 14, 15, 16, 18, 19)}
+    type_ = "Deconvolution" if groups == 1 else "DeconvolutionDepthWise"
+    params |= {} if groups == 1 else {7: groups}
     payload = random_weights(rng, outputs, row)
     return NcnnLayer(type_, name, (source,), (name,), params, payload)
 

@@ -38,8 +38,11 @@ def small_graph() -> Graph:
 
 
 def small_layers() -> list[NcnnLayer]:
+    return with_weights(small_graph())
+
+
+def with_weights(graph: Graph) -> list[NcnnLayer]:
     rng = np.random.default_rng(0)
-    graph = small_graph()
     weights = {
         layer.name: Weights(
             rng.normal(0, 0.3, layer.weight_shape).astype(np.float32),

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from device_agent.settings import Settings
 from device_agent.web.service import create_app
 from quant.ncnn.build import dump
-from tests.device_agent import pooled_network, small_network
+from tests.device_agent import gated_network, pooled_network, small_network
 from tests.device_agent.conftest import KEY
 from tests.device_agent.mutations import MUTATIONS, Case
 
@@ -32,7 +32,10 @@ NOT_FINITE = "the network's output is not finite"
 SEEDS = {
     "small": (small_network.small_layers, small_network.RANGES, small_network.SHAPE),
     "pooled": (pooled_network.pooled_layers, pooled_network.RANGES, pooled_network.SHAPE),
+    "gated": (gated_network.gated_layers, gated_network.RANGES, gated_network.SHAPE),
 }
+SHARES = {"small": 1, "pooled": 1, "gated": 4}
+"""A network of many layers is measured slowly: one of so many cases is tried."""
 
 
 def sound_case(seed: str) -> Case:
@@ -48,7 +51,7 @@ def cases(seed: str) -> Iterator[tuple[str, Case]]:
     """Spoilt requests, each with its name; the same ones every time."""
     sound = sound_case(seed)
     for mutate, count in MUTATIONS.items():
-        for index in range(count):
+        for index in range(0, count, SHARES[seed]):
             name = f"{seed} {mutate.__name__} {index}"
             yield name, mutate(Random(name), sound)
 
@@ -143,11 +146,13 @@ def test_spoilt_requests_are_refused_or_measured(fuzzer: Fuzzer, seed: str) -> N
     for name, case in cases(seed):
         fuzzer.send(name, case)
     print(seed, dict(fuzzer.ends))
-    assert fuzzer.ends.total() >= 1000
-    assert fuzzer.ends["refused"] >= 700
-    assert fuzzer.ends["measured"] >= 20
-    assert fuzzer.ends["policy refused"] >= 5
+    share = SHARES[seed]
+    assert fuzzer.ends.total() >= 1000 / share
+    assert fuzzer.ends["refused"] >= 700 / share
+    assert fuzzer.ends["measured"] >= 20 / share
+    assert fuzzer.ends["policy refused"] >= 5 / share
     assert fuzzer.client.get("/healthz").status_code == 200
-    sound = replace(sound_case(seed), shape=[*sound_case(seed).shape[:2], 15])
+    before, width = fuzzer.ends["measured"], 7 if seed == "gated" else 15
+    sound = replace(sound_case(seed), shape=[*sound_case(seed).shape[:2], width])
     fuzzer.send("last", sound)
-    assert fuzzer.ends["measured"] >= 21
+    assert fuzzer.ends["measured"] + fuzzer.ends["measured before"] > before

@@ -5,6 +5,7 @@ import pytest
 import stamina
 import torch
 
+from haq.data import faces
 from haq.data.fashion_mnist import load_sample
 from haq.store.database import PRAGMAS
 from tests.haq.subjects import cropped, write_images, write_small_weights
@@ -66,3 +67,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     weights = write_small_weights(folder / "weights.safetensors")
     data = write_images(folder / "images", cropped("test", 20))
     return ("--weights", str(weights), "--input", "16", "--data", str(data))
+
+
+@pytest.fixture
+def few_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets of 20 faces instead of hundreds."""
+    monkeypatch.setattr(faces, "COUNTS", dict.fromkeys(faces.COUNTS, 20))

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from haq.data import Images
 from haq.evaluators import how_on, make_evaluator, runs_here
+from haq.metrics.top import Top
 from haq.prepare import quantizer_of
 from haq.ways import How
 from quant.errors import DataError, InputError, PolicyError
-from quant.evaluate import score_of
+from quant.evaluate import Measured, score_of
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import capabilities
 from quant.policy import Bits, Policy, uniform
@@ -67,10 +70,11 @@ def test_what_is_seen_of_all_images_is_the_score_whoever_computes() -> None:
     for policy in (EIGHT, uniform(NAMES, 16, 16)):
         (score,) = evaluator.score([policy])
         seen = evaluator.see(policy, np.arange(20))
-        assert score_of(seen, evaluator.float_logits.argmax(1), IMAGES.labels) == score
+        assert score_of(seen) == score
     some, seen = (evaluator.see(EIGHT, rows) for rows in (np.array([4, 1]), np.arange(20)))
     assert np.array_equal(some.kl, seen.kl[[4, 1]])
-    assert np.array_equal(some.chosen, seen.chosen[[4, 1]])
+    assert np.array_equal(some.right, seen.right[[4, 1]])
+    assert np.array_equal(some.same, seen.same[[4, 1]])
 
 
 def test_logits_of_some_rows() -> None:
@@ -105,3 +109,15 @@ def test_a_gpu_is_for_torch() -> None:
     )
     with pytest.raises(InputError, match="--device cuda is for torch"):
         how_on("cuda", "ncnn")
+
+
+@pytest.mark.parametrize("how", ["ncnn", "torch"])
+def test_a_metric_is_of_all_images_and_they_are_not_split(how: How) -> None:
+    evaluator = make_evaluator(SUBJECT, IMAGES, HERE, "simulated", how, metric=Top(5))
+    assert evaluator.batch == len(IMAGES)
+    (score,) = evaluator.score([FOUR])
+    assert score.metric == Measured("top5", Top(5)(evaluator.logits(FOUR), IMAGES.labels))
+    assert evaluator.see(FOUR, np.arange(len(IMAGES))).metric == score.metric
+    assert evaluator.see(FOUR, np.arange(3)).metric is None
+    plain = make_evaluator(SUBJECT, IMAGES, HERE, "simulated", how).score([FOUR])
+    assert plain == [replace(score, metric=None)]

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from haq.data import Images
+from haq.data.faces import CLASSES, draw_faces
 from haq.train import (
     Recipe,
-    augment,
     learning_rate,
     make_optimizer,
     measure_top1,
@@ -23,7 +23,7 @@ from haq.train import (
     save_weights,
     train,
 )
-from haq.zoo import build, load
+from haq.zoo import NetConfig, build, load
 from quant.errors import InputError
 from tests.haq.subjects import SMALL, cropped
 
@@ -127,27 +127,6 @@ def test_the_rate_at_known_steps() -> None:
     np.testing.assert_allclose(rates, [0.1, 0.5, 1.0, 1.0, 0.5, 1 / 90])
 
 
-@given(st.integers(0, 1000))
-def test_augmentation_flips_and_moves_by_two_pixels_at_most(seed: int) -> None:
-    images = np.zeros((8, 1, 12, 12), np.uint8)
-    images[:, 0, 4, 5] = 255
-    moved = augment(images, np.random.default_rng(seed))
-    assert moved.shape == images.shape
-    assert moved.dtype == np.uint8
-    number, _, rows, columns = np.nonzero(moved)
-    assert number.tolist() == list(range(8))
-    assert set(rows) <= {2, 3, 4, 5, 6}
-    # Column 5 or, mirrored in 12 columns, 6; and two to either side.
-    assert set(columns) <= {3, 4, 5, 6, 7, 8}
-
-
-def test_augmentation_reaches_every_place() -> None:
-    images = np.zeros((2000, 1, 12, 12), np.uint8)
-    images[:, 0, 4, 5] = 255
-    _, _, rows, columns = np.nonzero(augment(images, np.random.default_rng(0)))
-    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == 5 * 6
-
-
 def test_weight_decay_spares_biases_and_norms() -> None:
     net = fresh_net()
     decayed, free = make_optimizer(net, RECIPE).param_groups
@@ -177,6 +156,24 @@ def test_top1_counts_all_images() -> None:
     wrong[[3, 20]] += 1
     assert measure_top1(FirstPixel(), Images(pixels, labels), batch=10) == 1
     assert measure_top1(FirstPixel(), Images(pixels, wrong), batch=10) == 25 / 27
+
+
+def test_top1_of_masks_is_that_of_their_pixels() -> None:
+    class AlwaysOne(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1).expand(len(x), 2, 2, 2)
+
+    masks = np.array([[[1, 1], [1, 0]], [[1, -1], [-1, 0]]])
+    images = Images(np.zeros((2, 3, 2, 2), np.uint8), masks)
+    assert measure_top1(AlwaysOne(), images) == pytest.approx((3 / 4 + 1 / 2) / 2)
+
+
+def test_a_few_steps_lower_the_loss_of_masks(tmp_path: Path) -> None:
+    faces = draw_faces(60, (3,), 32)
+    net = build(NetConfig("mbv2_seg", 32, 3, len(CLASSES)))
+    recipe = Recipe(epochs=3, batch=20, peak_rate=0.05)
+    losses = [epoch.loss for epoch in train(net, faces, faces, recipe, tmp_path)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_saved_weights_load_again(tmp_path: Path) -> None:

@@ -115,7 +115,10 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
 
 @cache
 def case(kind: str) -> Case:
-    make, shape = KINDS[kind]
+    return case_of(*KINDS[kind])
+
+
+def case_of(make: Callable[[], nn.Module], shape: Shape) -> Case:
     module = build(make)
     images = random_images(shape)
     network = trace(module, shape)

@@ -17,6 +17,7 @@ from quant.ncnn.build import blob_names, dump, float_layers, mixed_layers, plan_
 from quant.ncnn.centre import centred_inputs
 from quant.ncnn.runtime import Engine, capabilities
 from quant.ncnn.weights import activation_scale, round_half_away
+from quant.operations import run_operation
 from quant.policy import Policy
 from quant.quantized import InputLevels, QuantizedLayers
 from quant.saved import SavedQuantizer
@@ -53,6 +54,21 @@ class Compared:
         return self.layer.groups > 1
 
 
+@dataclass(frozen=True)
+class Operated:
+    """Output of a node without layer as ncnn and as we compute it from ncnn's inputs."""
+
+    node: Node
+    width: int
+    ncnn: Floats
+    ours: Floats
+
+    @property
+    def error(self) -> float:
+        """Largest difference by the largest value."""
+        return float(np.abs(self.ncnn - self.ours).max() / max(np.abs(self.ncnn).max(), 1e-9))
+
+
 class Teacher:
     """A network under one policy in ncnn and in torch."""
 
@@ -75,8 +91,7 @@ class Teacher:
 
     def compare(self, image: Floats) -> Iterator[Compared]:
         """Every layer of the network on one image (C, H, W)."""
-        blobs = self.engine.blobs(image, self.names.values())
-        found = {node: blobs[blob] for node, blob in self.names.items()}
+        found = self.found(image)
         scales = self.requantized_scales()
         values = {node: value / scales.get(node, 1.0) for node, value in found.items()}
         for node in self.net.graph.nodes:
@@ -90,6 +105,24 @@ class Teacher:
                 width = self.widths[node.name]
                 largest = self.largest_sum(node.layer, node, values)
                 yield Compared(node.layer, self.bits[node.name], width, theirs, ours, largest)
+
+    def operate(self, image: Floats) -> Iterator[Operated]:
+        """Every node without layer on one image (C, H, W), on ncnn's own inputs."""
+        found = self.found(image)
+        for node in self.net.graph.nodes[1:]:
+            if node.layer is None:
+                inputs = [torch.from_numpy(found[name])[None] for name in node.inputs]
+                ours, width = run_operation(node, inputs), self.widths[node.name]
+                ours = self.net.round16(ours) if width == 16 else ours
+                yield Operated(node, width, found[node.name], ours[0].numpy())
+
+    def found(self, image: Floats) -> dict[str, Floats]:
+        """ncnn's value of every node, in the shape that it has."""
+        blobs = self.engine.blobs(image, self.names.values())
+        return {
+            node.name: blobs[self.names[node.name]].reshape(node.shape)
+            for node in self.net.graph.nodes
+        }
 
     def requantized_scales(self) -> dict[str, float]:
         """Scale of every node that ncnn keeps in int8: that of the layer which reads it."""

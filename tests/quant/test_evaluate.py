@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from quant.evaluate import FakeQuantEvaluator, Logits, compare, divergences, run_batches
+from quant.errors import DataError
+from quant.evaluate import (
+    FakeQuantEvaluator,
+    Labels,
+    Logits,
+    Measured,
+    Score,
+    compare,
+    divergences,
+    run_batches,
+    score_of,
+    see,
+    shares_right,
+)
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import BATCH, FloatNet
 from quant.naive import NaiveQuantizer
@@ -116,3 +131,60 @@ def test_logits_of_some_rows() -> None:
     policy = uniform(found.net.graph.layer_names, 8, 8)
     rows = np.array([7, 0, 3])
     np.testing.assert_allclose(found.logits(policy, rows), found.logits(policy)[rows], atol=1e-5)
+
+
+def pixels(seed: int, count: int = 3) -> Logits:
+    """Logits (N, 5, 4, 6) of every pixel."""
+    return np.random.default_rng(seed).normal(0, 2, (count, 5, 4, 6)).astype(np.float32)
+
+
+def flat(planes: Logits) -> Logits:
+    """Each pixel as an image of its own."""
+    return np.ascontiguousarray(np.moveaxis(planes, 1, -1).reshape(-1, planes.shape[1]))
+
+
+@given(st.integers(0, 1000), st.integers(1001, 2000))
+def test_an_image_of_pixels_scores_as_the_mean_of_its_pixels(one: int, other: int) -> None:
+    ours, theirs = pixels(one), pixels(other)
+    labels = np.random.default_rng(one).integers(0, 5, (3, 4, 6))
+    dense = see(ours, theirs, labels)
+    each = see(flat(ours), flat(theirs), labels.reshape(-1))
+    for name in ("kl", "right", "same"):
+        means = getattr(each, name).reshape(3, -1).mean(1)
+        np.testing.assert_allclose(getattr(dense, name), means, rtol=1e-12)
+    assert score_of(dense).images == 3
+
+
+def test_pixels_without_a_label_do_not_count() -> None:
+    logits, labels = pixels(0), pixels(0).argmax(1)
+    labels[:, 0] = -1
+    assert shares_right(logits, labels).tolist() == [1, 1, 1]
+    labels[0] = -1
+    assert shares_right(logits, labels).tolist() == [0, 1, 1]
+    labels[1, 1] = (labels[1, 1] + 1) % 5
+    assert shares_right(logits, labels)[1] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4, 6), (3, 6, 4), (3, 24)])
+def test_labels_for_other_outputs_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"shape \(3, 5, 4, 6\) does not fit labels of shape"):
+        compare(pixels(0), pixels(1), np.zeros(shape, np.int64))
+
+
+class Spread:
+    """A metric: the standard deviation of all logits."""
+
+    name = "spread"
+
+    def __call__(self, logits: Logits, labels: Labels) -> float:
+        return float(logits.std())
+
+
+def test_a_metric_is_named_in_the_score_and_its_json() -> None:
+    ours, theirs = random_logits(0), random_logits(1)
+    plain, judged = (compare(ours, theirs, theirs.argmax(1), m) for m in (None, Spread()))
+    assert judged == replace(plain, metric=Measured("spread", float(ours.std())))
+    assert "metric" not in plain.to_json()
+    assert judged.to_json()["metric"] == {"name": "spread", "value": float(ours.std())}
+    for score in (plain, judged):
+        assert Score.from_json(score.to_json()) == score

@@ -16,6 +16,7 @@ from quant.ncnn.capabilities import Capabilities
 from quant.observers import Histogram
 from quant.policy import Bits, Policy, uniform
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 
 NO16 = Capabilities()
@@ -105,10 +106,32 @@ def test_a_policy_for_other_layers() -> None:
         fake("mobile").logits(case("mobile").images, uniform(("stem.0", "other"), 8, 8))
 
 
-def test_inputs_that_come_straight_from_a_relu_are_never_negative() -> None:
+def test_what_comes_from_a_relu_is_never_negative() -> None:
     graph = case("mobile").network.graph
-    assert never_negative(graph) == {"widen.0.0", "depthwise.0.0", "project.0"}
+    assert never_negative(graph) == {"widen.0.0", "depthwise.0.0", "project.0", "classifier.1"}
     assert "second.0.0" in never_negative(case("residual").network.graph)
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_nothing_is_negative_that_never_should_be(kind: str) -> None:
+    network = block(kind).network
+    positive = never_negative(network.graph)
+    sources = {node.inputs[0] for node in network.graph.nodes if node.name in positive}
+
+    def check(node: Node, value: torch.Tensor) -> torch.Tensor:
+        assert node.name not in sources or value.min() >= 0
+        return value
+
+    assert sources
+    FloatNet(network).logits(block(kind).images, check)
+
+
+def test_gates_and_what_passes_signs_on_are_looked_through() -> None:
+    """Channels of ReLUs that are joined, dealt out and pooled; a SiLU and a sum with it are not."""
+    assert never_negative(block("shuffle").network.graph) >= {"plain.0.0", "last.0.0", "classifier"}
+    assert "gated.expand" in never_negative(block("efficient").network.graph)
+    assert "gated.reduce" not in never_negative(block("efficient").network.graph)
+    assert never_negative(block("mobile v3").network.graph) == {"block.4.expand"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from quant.float_net import FloatNet, activate, apply_layer, count_readers, max_pool
-from quant.graph import Layer, Node, Pool
+from quant.float_net import FloatNet, activate, apply_layer, count_readers
+from quant.graph import Layer, Node
 from tests.quant.ncnn.small_network import residual_graph
 from tests.quant.networks import KINDS, case
 
@@ -26,12 +26,6 @@ def test_readers_are_counted_once_an_input() -> None:
 )
 def test_activations(kind: str, expected: list[float]) -> None:
     assert activate(torch.tensor([-1.0, 3.0, 8.0]), kind).tolist() == expected
-
-
-def test_max_pool_ignores_the_border() -> None:
-    x = -torch.rand(1, 2, 7, 9) - 1.0
-    expected = nn.MaxPool2d((3, 2), (2, 1), (1, 0))(x)
-    assert torch.equal(max_pool(x, Pool((3, 2), (2, 1), (0, 0, 1, 1))), expected)
 
 
 def test_asymmetric_padding_by_hand() -> None:

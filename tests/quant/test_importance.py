@@ -4,12 +4,15 @@ import numpy as np
 import torch
 
 from haq.prepare import to_tensor
+from haq.zoo import NetConfig
+from haq.zoo.random_weights import random_network
 from quant.evaluate import compare, run_batches
 from quant.float_net import FloatNet
-from quant.importance import FLOOR, measure_importance, relative
+from quant.importance import FLOOR, draw_classes, measure_importance, relative
 from quant.kmeans import KMeansQuantizer
 from quant.policy import uniform
 from quant.shared import to_network
+from quant.trace import trace
 from tests.haq.subjects import cropped, small_subject
 
 NETWORK = small_subject().network
@@ -57,3 +60,22 @@ def test_clusters_by_importance_diverge_less() -> None:
         return compare(found, wanted, test.labels).kl
 
     assert kl(KMeansQuantizer(NETWORK, FOUND)) < kl(KMeansQuantizer(NETWORK))
+
+
+def test_classes_are_drawn_by_their_chances_for_images_and_for_pixels() -> None:
+    chances = torch.tensor([0.7, 0.2, 0.1])
+    generator = torch.Generator().manual_seed(0)
+    images = draw_classes(chances.log().expand(4000, 3), generator)
+    pixels = draw_classes(chances.log().reshape(1, 3, 1, 1).expand(2, 3, 50, 40), generator)
+    assert (images.shape, pixels.shape) == ((4000,), (2, 50, 40))
+    for drawn in (images, pixels):
+        shares = torch.bincount(drawn.flatten(), minlength=3) / drawn.numel()
+        torch.testing.assert_close(shares, chances, atol=0.03, rtol=0)
+
+
+def test_weights_behind_logits_of_every_pixel_have_an_importance() -> None:
+    network = trace(random_network(NetConfig("mbv2_seg", 16, 3, 4)), (3, 16, 16))
+    found = measure_importance(network, torch.rand(6, 3, 16, 16) * 2 - 1)
+    for values in found.values():
+        assert np.isfinite(values).all()
+        np.testing.assert_allclose(values.mean(), 1 + FLOOR, rtol=1e-3)

@@ -25,6 +25,7 @@ from quant.ncnn.capabilities import Capabilities
 from quant.onnx_export import INPUT, export_onnx
 from quant.policy import SIMULATED_BITS, Bits, Policy, from_short_name
 from quant.quantized import InputLevels
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 from tests.quant.pretrained import pretrained
 
@@ -148,10 +149,10 @@ def check(compared: Sequence[Compared]) -> None:
             assert (steps > 0).mean() <= FLIPS, found.layer
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BLOCKS])
 @pytest.mark.parametrize("name", [*UNIFORM, *MIXES])
 def test_layers_compute_what_onnxruntime_computes(kind: str, name: str) -> None:
-    known = case(kind)
+    known = block(kind) if kind in BLOCKS else case(kind)
     policy = policy_of(name, known.network.graph.layer_names)
     compared = compare(known.network, known.ranges, known.images[:4].numpy(), policy)
     assert len(compared) == len(known.network.graph.layers)

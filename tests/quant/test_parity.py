@@ -13,9 +13,10 @@ import pytest
 from quant.graph import Floats, Layer
 from quant.ncnn.runtime import capabilities
 from quant.policy import ENGINE_BITS, Bits, Policy, uniform
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 from tests.quant.pretrained import pretrained
-from tests.quant.teacher import Compared, Teacher
+from tests.quant.teacher import Compared, Operated, Teacher
 
 DENSE, FLOAT = 1e-6, 1e-5
 """Largest error by the largest value of integer layers that are not requantized, and of float ones.
@@ -44,7 +45,7 @@ def policy_of(name: str, names: Sequence[str]) -> Policy:
 
 def teach(kind: str, name: str) -> list[Compared]:
     """All layers of a small network under a policy, on three images."""
-    known = case(kind)
+    known = block(kind) if kind in BLOCKS else case(kind)
     policy = policy_of(name, known.network.graph.layer_names)
     teacher = Teacher(known.network, known.ranges, policy)
     return [found for image in known.images[:3] for found in teacher.compare(image.numpy())]
@@ -99,10 +100,34 @@ def bf16_ulp(x: Floats) -> Floats:
     return ulp
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BLOCKS])
 @pytest.mark.parametrize("name", POLICIES)
 def test_layers_compute_what_ncnn_computes(kind: str, name: str) -> None:
     check(teach(kind, name))
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("name", POLICIES)
+def test_operations_compute_what_ncnn_computes(kind: str, name: str) -> None:
+    """What is no layer, too, and as narrow as planned; 16-bit values are off by one unit at most.
+
+    Averages differ before they are rounded, so not all of them are equal to the bit.
+    """
+    known = block(kind)
+    policy = policy_of(name, known.network.graph.layer_names)
+    teacher = Teacher(known.network, known.ranges, policy)
+    operated = [found for image in known.images[:2] for found in teacher.operate(image.numpy())]
+    assert operated
+    for found in operated:
+        check_operation(found)
+
+
+def check_operation(found: Operated) -> None:
+    if found.width == 16:
+        assert (np.abs(found.ncnn - found.ours) <= 1.001 * bf16_ulp(found.ncnn)).all(), found.node
+    else:
+        assert found.width == 32
+        assert found.error <= DENSE, found.node
 
 
 @pytest.mark.parametrize("kind", KINDS)

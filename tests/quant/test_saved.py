@@ -10,12 +10,13 @@ import torch
 
 from quant.errors import InputError, PolicyError
 from quant.fake_quant import FakeQuantNet
-from quant.graph import Network
+from quant.graph import Graph, Network
 from quant.naive import NaiveQuantizer
 from quant.ncnn.runtime import capabilities
 from quant.policy import Bits, Policy, uniform
 from quant.quantized import QuantizedLayer, QuantizedLayers
 from quant.saved import FACTS, TENSORS, load_layers, network_digest, save_layers
+from tests.quant.blocks import block
 from tests.quant.networks import KINDS, case
 
 
@@ -100,6 +101,17 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         load_layers(tmp_path, Network(network.graph, moved))
     digests = {network_digest(case(kind).network) for kind in KINDS}
     assert len(digests) == len(KINDS)
+
+
+def test_weights_that_stay_float_are_part_of_the_network() -> None:
+    network = block("decoder").network
+    nodes = list(network.graph.nodes)
+    index = next(i for i, node in enumerate(nodes) if node.op == "deconv")
+    constants = nodes[index].constants
+    assert constants is not None
+    changed = replace(constants, bias=constants.bias + np.float32(1))
+    nodes[index] = replace(nodes[index], constants=changed)
+    assert network_digest(Network(Graph(tuple(nodes)), network.weights)) != network_digest(network)
 
 
 def break_version(folder: Path) -> None:

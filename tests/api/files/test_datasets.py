@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from api.errors import ConflictError, ForbiddenError, UnknownError
 from api.files.datasets import Datasets
+from api.schema import SearchSpec
+from haq.data import load_images
 from haq.store.database import Database
 from quant.errors import HaqError, InputError
 from tests.api.databases import database_at
@@ -115,6 +118,27 @@ def test_a_folder_that_looks_like_rows_of_a_link_is_refused(datasets: Datasets, 
 def test_without_roots_nothing_is_allowed(database: Database, root: Path) -> None:
     with pytest.raises(ForbiddenError):
         Datasets(database, []).check(root / "faces")
+
+
+ELSEWHERE = ["own:load", "json:dumps", "faces:load", "hf:faces", "hf:faces:test"]
+"""What `haq search --data` takes on the user's own machine: it runs code, or asks a hub."""
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_a_request_cannot_name_code_or_a_hub(text: str) -> None:
+    for field in ("data", "calibration"):
+        with pytest.raises(ValidationError, match="should match pattern"):
+            SearchSpec.model_validate({field: text})
+    with pytest.raises(ValidationError, match="not permitted"):
+        SearchSpec.model_validate({"metric": text})
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_a_registered_name_does_not_become_code(datasets: Datasets, root: Path, text: str) -> None:
+    for name in ("faces", "json", "hf"):
+        datasets.add(name, str(root / "faces"), "anna")
+    with pytest.raises(HaqError, match=r"no data set is called own|no such data folder: /"):
+        load_images(datasets.source(text), 32)
 
 
 PARTS = st.one_of(

@@ -11,6 +11,7 @@ import pytest
 
 from api.errors import ConflictError, UnknownError
 from api.files.models import ABANDONED_S, Models
+from haq.names import NETWORKS
 from haq.store.database import Database
 from quant.errors import InputError, ModelError
 from tests.api.databases import database_at
@@ -42,15 +43,19 @@ async def body(breaks: bool = False) -> AsyncIterator[bytes]:
 
 def accept(path: Path) -> None:
     assert path.read_bytes() == b"".join(DATA)
-    assert path.suffix == ".safetensors"
+    assert path.suffix in (".safetensors", ".onnx")
 
 
 def refuse(path: Path) -> None:
     raise ModelError("no weights")
 
 
-def receive(models: Models, expected: str | None = None, check: Any = accept) -> Path:
-    return asyncio.run(models.receive(body(), expected, check))
+def receive(
+    models: Models, expected: str | None = None, check: Any = accept, architecture: str = "mbv2"
+) -> Path:
+    path, found = asyncio.run(models.receive(body(), architecture, expected, check))
+    assert found is None
+    return path
 
 
 def kept(tmp_path: Path) -> list[str]:
@@ -64,6 +69,20 @@ def test_a_body_is_kept_by_its_digest(models: Models, tmp_path: Path, expected: 
         path = receive(models, expected)
         assert path.read_bytes() == b"".join(DATA)
         assert kept(tmp_path) == [f"{DIGEST}.safetensors"]
+
+
+def test_a_file_has_the_ending_of_its_kind(models: Models, tmp_path: Path) -> None:
+    """The readers go by it; the same bytes may be weights, too."""
+    onnx = receive(models, architecture="onnx")
+    assert onnx == models.path(DIGEST, "onnx") != receive(models)
+    assert sorted(kept(tmp_path)) == [f"{DIGEST}.onnx", f"{DIGEST}.safetensors"]
+    assert models.add({**DECLARED, "architecture": "onnx"}, onnx, "anna").architecture == "onnx"
+
+
+def test_the_names_of_networks_are_those_that_haq_builds() -> None:
+    from haq.zoo.registry import ARCHITECTURES
+
+    assert tuple(ARCHITECTURES) == NETWORKS
 
 
 def test_another_body_than_was_announced_is_not_kept(models: Models, tmp_path: Path) -> None:
@@ -89,7 +108,7 @@ def test_a_model_survives_that_its_file_is_refused_as_another_one(
 
 def test_a_body_that_breaks_off_is_not_kept(models: Models, tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError):
-        asyncio.run(models.receive(body(breaks=True), None, accept))
+        asyncio.run(models.receive(body(breaks=True), "mbv2", None, accept))
     assert kept(tmp_path) == []
 
 
@@ -101,7 +120,7 @@ def test_what_a_killed_server_left_is_removed_when_nobody_adds_to_it(
     for file in (old, new):
         file.write_bytes(b"half")
     before = old.stat().st_mtime - ABANDONED_S - 1
-    for file in (old, models.path(DIGEST)):
+    for file in (old, models.path(DIGEST, "mbv2")):
         os.utime(file, (before, before))
     Models(database, folder)
     assert sorted(kept(tmp_path)) == sorted([new.name, f"{DIGEST}.safetensors"])
@@ -114,8 +133,8 @@ def test_a_name_is_one_models(models: Models) -> None:
     assert models.all() == [made]
     with pytest.raises(ConflictError):
         models.add({**DECLARED, "input_size": 64}, path, "anna")
-    with pytest.raises(ConflictError, match="packaged"):
-        models.add({**DECLARED, "name": "mbv2"}, path, "anna")
+    with pytest.raises(ConflictError, match="haq's own"):
+        models.add({**DECLARED, "name": "resnet18"}, path, "anna")
 
 
 def test_one_file_may_be_several_models(models: Models) -> None:
@@ -128,7 +147,7 @@ def test_one_file_may_be_several_models(models: Models) -> None:
 
 def test_a_file_may_have_any_size(models: Models, tmp_path: Path) -> None:
     """More than fits 32 bits."""
-    path = models.path(DIGEST)
+    path = models.path(DIGEST, "mbv2")
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as stream:
         stream.truncate(2**32)
@@ -138,7 +157,7 @@ def test_a_file_may_have_any_size(models: Models, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "../x", "A" * 64, "0" * 63, "0" * 64 + "\n", "/etc/passwd"])
 def test_only_digests_name_files(models: Models, text: str) -> None:
     with pytest.raises(UnknownError):
-        models.path(text)
+        models.path(text, "mbv2")
 
 
 def test_unknown_models(models: Models) -> None:

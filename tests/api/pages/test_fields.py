@@ -6,6 +6,7 @@ from api.pages.asked import to_form
 from api.pages.fields import groups
 from api.schema import SearchSpec
 from api.service import Service
+from haq.names import NETWORKS
 
 
 def test_every_field_is_explained_and_has_a_name_of_its_own(service: Service) -> None:
@@ -25,5 +26,5 @@ def test_choices_are_what_there_is(service: Service, images_root: Path) -> None:
     service.datasets.add("faces", str(images_root), "operator")
     fields = {field.name: field for group in groups(service) for field in group.fields}
     assert fields["data"].choices == (("sample", "sample"), ("faces", "faces"))
-    assert fields["model"].choices == (("mbv2", "mbv2"),)
+    assert [value for value, _ in fields["model"].choices] == list(NETWORKS)
     assert fields["calibration"].choices[0][0] == ""

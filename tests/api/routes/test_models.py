@@ -23,10 +23,12 @@ from haq.digest import to_header
 from tests.api.conftest import ADMIN_KEY
 from tests.device_agent.server import in_thread, talk
 from tests.device_agent.web.test_limits import chunked, echo_size, head, length, status
+from tests.haq.own_files import write_own
 from tests.haq.subjects import write_small_weights
 
 LIMIT = 300_000
 ASKED = {"name": "small", "input_size": "16"}
+SEEN = {"input_size": 16, "padding": "torch"}
 BINARY = {"Content-Type": "application/octet-stream"}
 
 
@@ -65,6 +67,31 @@ def test_a_model_is_kept_and_found(client: TestClient, service: Service, weights
     assert begun.status_code == 201
 
 
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+def test_a_network_that_is_a_file(
+    client: TestClient, service: Service, tmp_path: Path, ending: str
+) -> None:
+    data = write_own(tmp_path / f"net.{ending}", channels=1).read_bytes()
+    asked = {"name": "mine", "architecture": ending}
+    answer = client.post(PATH, params=asked, content=data, headers=BINARY)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["input_size"] == 16
+    assert kept(service) == [f"{hashlib.sha256(data).hexdigest()}.{ending}"]
+    budgets = ["size=0.5x"]
+    begun = client.post("/v1/searches", json={"model": "mine", "budgets": budgets})
+    assert begun.status_code == 201, begun.text
+    found = service.jobs.get(begun.json()["id"]).spec["asked"]["model"]
+    assert found == str(service.models.path(answer.json()["sha256"], ending))
+
+
+def test_code_of_users_is_not_run(client: TestClient) -> None:
+    """A function of the user's, as the command line takes it, is no name of a model here."""
+    for model in ("os:getcwd", "mine.nets:make", "../net.onnx", "net.onnx"):
+        answer = client.post("/v1/searches", json={"model": model})
+        assert answer.status_code in (404, 422), answer.text
+        assert model in answer.text or "model" in answer.text
+
+
 class Bomb:
     def __reduce__(self) -> Any:
         return Path.touch, (Path(BOMB[0]),)
@@ -91,13 +118,20 @@ def archive() -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("make", [pickled, checkpoint, archive])
+@pytest.mark.parametrize(
+    ("make", "architecture"),
+    [
+        *((pickled, "mbv2"), (checkpoint, "mbv2"), (archive, "mbv2")),
+        *((pickled, "onnx"), (checkpoint, "pt2")),
+    ],
+)
 def test_code_is_refused_and_does_not_run(
-    client: TestClient, service: Service, tmp_path: Path, make: Any
+    client: TestClient, service: Service, tmp_path: Path, make: Any, architecture: str
 ) -> None:
     BOMB[:] = [str(tmp_path / "exploded")]
     data = make()
-    answer = upload(client, data)
+    asked = {**ASKED, "architecture": architecture}
+    answer = client.post(PATH, params=asked, content=data, headers=BINARY)
     assert answer.status_code == 422, answer.text
     assert kept(service) == []
     assert not (tmp_path / "exploded").exists()
@@ -134,7 +168,7 @@ def test_another_digest_is_refused_unlooked_at(
 def test_a_refused_upload_may_be_repeated(
     client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **asked: None)
+    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **asked: SEEN)
     once = {"Idempotency-Key": "a", "Repr-Digest": to_header(hashlib.sha256(b"x").hexdigest())}
     assert upload(client, b"y", **once).status_code == 422
     assert upload(client, b"x", **once).status_code == 201
@@ -151,7 +185,7 @@ def test_no_upload_is_held_in_memory(
         raise AssertionError("all of it was read")
 
     monkeypatch.setattr(Request, "body", body)
-    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **asked: None)
+    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **asked: SEEN)
     headers = {**kind, "Idempotency-Key": "a"}
     answer = client.post(PATH, params=ASKED, content=b"{}", headers=headers)
     assert answer.status_code == 201, answer.text

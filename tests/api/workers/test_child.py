@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from api.workers import child
 from api.workers.errand import Errand
+from haq.crew import Crew
 from haq.search.asked import Asked
 from haq.store.lock import sole_use
 from quant.errors import (
@@ -57,6 +60,34 @@ def test_a_surprise_has_failed_and_leaves_its_traceback(
 def test_a_run_that_another_process_has_is_such_an_error(tmp_path: Path) -> None:
     with sole_use(tmp_path), pytest.raises(InUseError), sole_use(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("ray", [None, "10.0.0.1:6379"])
+def test_searches_are_evaluated_where_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ray: str | None
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setenv("HAQ_SERVICE_DATA_DIR", str(tmp_path))
+    if ray is not None:
+        monkeypatch.setenv("HAQ_SERVICE_RAY", ray)
+
+    @contextmanager
+    def open_workers(crew: Crew, tell: object) -> Iterator[str]:
+        seen.append(crew)
+        yield "workers"
+
+    @contextmanager
+    def open_boards(*boards: object, tell: object, on_ray: bool) -> Iterator[None]:
+        seen.append(on_ray)
+        yield
+
+    monkeypatch.setattr("haq.crew.open_workers", open_workers)
+    monkeypatch.setattr("haq.connect.open_boards", open_boards)
+    monkeypatch.setattr("haq.search.run.run_search", lambda *given: seen.append(given[-2]))
+    monkeypatch.setattr("haq.report.write_report", lambda path: None)
+    monkeypatch.setattr(child, "write_layers", lambda file, request: None)
+    child.search(ERRAND)
+    assert seen == [Crew(ray=ray), ray is not None, "workers"]
 
 
 def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

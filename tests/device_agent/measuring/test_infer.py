@@ -11,7 +11,8 @@ from device_agent.measuring.candidates import Workshop
 from device_agent.measuring.infer import as_is, check_size, normalise, open_images, run_images
 from quant.errors import InputError
 from quant.ncnn.runtime import capabilities
-from tests.device_agent.conftest import put
+from tests.device_agent.conftest import put, register
+from tests.device_agent.pixel_network import OUTPUT_SHAPE, pixel_layers
 from tests.device_agent.small_network import NAMES, RANGES, SHAPE, everywhere, small_layers
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, *SHAPE), dtype=np.uint8)
@@ -35,6 +36,21 @@ def test_logits_are_those_of_ncnn(client: TestClient, network: str, tmp_path: Pa
         expected = [engine.run(image) for image in normalise(PIXELS, 127.5, 1.0)]
         np.testing.assert_array_equal(of_policy, np.stack(expected))
         assert hashlib.sha256(of_policy.tobytes()).hexdigest() == checksum
+
+
+def test_logits_of_every_pixel(client: TestClient, tmp_path: Path) -> None:
+    layers = pixel_layers()
+    policies = [everywhere(bits) for bits in (8, 16, 32)]
+    network = register(client, layers)
+    body = {"network": network, "policies": policies, "images": put(client, PIXELS.tobytes())}
+    answer = client.post("/v1/infer", json=body).json()
+    shape = (3, 12, *OUTPUT_SHAPE)
+    assert tuple(answer["shape"]) == shape
+    workshop = Workshop(tmp_path, capabilities(), threads=1)
+    for policy, of_policy in zip(policies, logits(answer, shape), strict=True):
+        engine = workshop.mixed(layers, policy, RANGES).load()
+        expected = [engine.run(image) for image in normalise(PIXELS, 127.5, 1.0)]
+        np.testing.assert_array_equal(of_policy, np.stack(expected))
 
 
 def test_float_images_are_taken_as_they_are(client: TestClient, network: str) -> None:

@@ -11,6 +11,7 @@ from device_agent.measuring.timing import Timing
 from device_agent.models.networks import FloatNetwork
 from quant.errors import BoardError, InputError, PolicyError
 from quant.graph import Floats
+from tests.device_agent.pixel_network import pixel_layers
 from tests.device_agent.small_network import RANGES, SHAPE, everywhere, small_layers
 
 QUICK = Stopping(rel_ci=0.5, min_rounds=4, max_rounds=8, max_seconds=10.0)
@@ -44,6 +45,12 @@ def test_real_networks_are_measured_in_order(float_network: FloatNetwork) -> Non
         assert 0.001 < latency["reference_ms"] < 100
         assert latency["conditions"]["clock"] == "thread_cpu"
         assert latency["conditions_before"]["threads"] == 1
+
+
+def test_a_network_with_logits_of_every_pixel_is_measured() -> None:
+    network = FloatNetwork(tuple(pixel_layers()), RANGES, SHAPE)
+    latencies = quickly(network, [everywhere(8), everywhere(32)])
+    assert latencies[0]["checksum"] != latencies[1]["checksum"]
 
 
 def test_two_threads_are_timed_by_the_wall(float_network: FloatNetwork) -> None:

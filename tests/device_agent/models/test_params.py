@@ -13,6 +13,7 @@ from quant.ncnn.runtime import PROBED
 
 CONV: dict[int, Value] = {0: 16, 1: 3, 6: 432}
 DEPTHWISE: dict[int, Value] = {0: 16, 1: 3, 6: 144, 7: 16}
+CROP: dict[int, Value] = {9: (2,), 10: (4,), 11: (0,)}
 LINEAR: dict[int, Value] = {0: 10, 2: 160}
 
 
@@ -41,6 +42,16 @@ def test_only_types_whose_widths_are_planned() -> None:
         ("ReLU", {}),
         ("ReLU", {0: 0.25}),
         ("Clip", {0: 0.0, 1: 6.0}),
+        ("HardSwish", {0: 1 / 6, 1: 0.5}),
+        ("Concat", {0: 0}),
+        ("Crop", CROP),
+        ("ShuffleChannel", {0: 2}),
+        ("Reshape", {0: -1}),
+        ("Reshape", {0: 1, 1: 1, 2: 12}),
+        ("Interp", {0: 2, 1: 2.0, 2: 3.0}),
+        ("Deconvolution", {**CONV, 18: 1, 19: 0}),
+        ("DeconvolutionDepthWise", DEPTHWISE),
+        ("Scale", {0: 16, 1: 1}),
     ],
 )
 def test_what_the_writer_and_ncnn_know_is_accepted(type_: str, params: dict[int, Value]) -> None:
@@ -99,6 +110,34 @@ def test_what_the_writer_and_ncnn_know_is_accepted(type_: str, params: dict[int,
         ("ReLU", {0: 0}, "slope"),
         ("ReLU", {0: -1.0}, "slope"),
         ("Clip", {0: 0, 1: 6}, "least value"),
+        ("Sigmoid", {0: 1}, "Sigmoid has no parameter 0"),
+        ("HardSigmoid", {0: 0.0}, "steepness"),
+        ("HardSwish", {0: 1}, "steepness"),
+        ("HardSwish", {1: 1e9}, "offset"),
+        ("Concat", {0: 1}, "axis"),
+        ("Crop", {0: 1, 1: 1}, "Crop has no parameter 0"),
+        ("Crop", {9: (0,), 10: (4,)}, r"parameter 11 \(axis\) is missing"),
+        ("Crop", {**CROP, 11: (1,)}, "axis"),
+        ("Crop", {**CROP, 9: (-1,)}, "start"),
+        ("Crop", {**CROP, 10: (4, 4)}, "end"),
+        ("Crop", {**CROP, 10: 4}, "an array of one whole number"),
+        ("ShuffleChannel", {}, "groups. is missing"),
+        ("ShuffleChannel", {0: 0}, "groups"),
+        ("ShuffleChannel", {0: 2, 1: 1}, "no parameter 1"),
+        ("Reshape", {}, "width. is missing"),
+        ("Reshape", {0: 7}, "width"),
+        ("Reshape", {0: -1, 3: 1}, "no parameter 3"),
+        ("Interp", {0: 3, 1: 2.0, 2: 2.0}, "kind"),
+        ("Interp", {0: 1, 1: 2.0}, "factor. is missing"),
+        ("Interp", {0: 1, 1: 0.5, 2: 2.0}, "factor"),
+        ("Interp", {0: 1, 1: 2.0, 2: 2.0, 6: 1}, "no parameter 6"),
+        ("Deconvolution", {**CONV, 9: 1}, "Deconvolution has no parameter 9"),
+        ("Deconvolution", {**CONV, 8: 2}, "already int8"),
+        ("Deconvolution", {**CONV, 20: 9}, "no parameter 20"),
+        ("Deconvolution", {**CONV, 18: -1}, "pad of the output"),
+        ("Deconvolution", {**CONV, 4: -233}, "pad"),
+        ("Scale", {1: 1}, "channels. is missing"),
+        ("Scale", {0: -233}, "channels"),
     ],
 )
 def test_all_else_is_refused_by_name(type_: str, params: dict[int, Value], cause: str) -> None:

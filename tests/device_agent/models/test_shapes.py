@@ -8,11 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from device_agent.models.shapes import MAX_ELEMENTS, MAX_ROW, Shape, check_shapes, output_shape
+from device_agent.models.rearranged import Shape
+from device_agent.models.shapes import MAX_ELEMENTS, MAX_ROW, check_shapes, output_shape
 from quant.errors import FormatError
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import NcnnLayer, Value
 from tests.device_agent.small_network import SHAPE, small_layers
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 
 
@@ -27,6 +29,11 @@ def pool(params: dict[int, Value]) -> NcnnLayer:
 
 def linear(outputs: int, inputs: int) -> NcnnLayer:
     return NcnnLayer("InnerProduct", "l", ("in0",), ("out0",), {0: outputs, 2: outputs * inputs})
+
+
+def deconv(params: dict[int, Value]) -> NcnnLayer:
+    type_ = "DeconvolutionDepthWise" if 7 in params else "Deconvolution"
+    return NcnnLayer(type_, "d", ("in0",), ("x",), params)
 
 
 def plain(type_: str) -> NcnnLayer:
@@ -90,6 +97,56 @@ def test_sides_of_a_pooling_are_those_of_torch(
     assert output_shape(layer, [(3, h, w)]) == tuple(out.shape[1:])
 
 
+@given(
+    *(side, side, kernel, kernel, step, step),
+    st.tuples(pad, pad, st.integers(0, 2)),
+    st.integers(1, 3),
+)
+@settings(deadline=None)
+def test_sides_of_a_transposed_convolution_are_those_of_torch(
+    h: int,
+    w: int,
+    kh: int,
+    kw: int,
+    stride: int,
+    dilation: int,
+    pads: Sequence[int],
+    groups: int,
+) -> None:
+    pad_h, pad_w, more = pads
+    assume(more < stride)
+    params: dict[int, Value] = {
+        **{0: 2 * groups, 1: kw, 11: kh, 2: dilation, 3: stride, 6: 2 * groups * kh * kw},
+        **{4: pad_w, 14: pad_h, 18: more, 19: more},
+    }
+    type_ = "DeconvolutionDepthWise" if groups > 1 else "Deconvolution"
+    layer = NcnnLayer(type_, "d", ("in0",), ("x",), {**params, 7: groups} if groups > 1 else params)
+    try:
+        weight = torch.zeros(groups, 2, kh, kw)
+        image = torch.zeros(1, groups, h, w)
+        out = F.conv_transpose2d(
+            image, weight, None, stride, (pad_h, pad_w), more, groups, dilation
+        )
+    except RuntimeError:
+        with pytest.raises(FormatError, match="its pads cut all of its output"):
+            output_shape(layer, [(groups, h, w)])
+        return
+    assume(out.numel())
+    assert output_shape(layer, [(groups, h, w)]) == tuple(out.shape[1:])
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_shapes_of_traced_blocks(kind: str) -> None:
+    network = block(kind).network
+    expected = {node.name: node.shape for node in network.graph.nodes}
+    shapes: dict[str, Shape] = {"in0": network.graph.input_shape}
+    for layer in float_layers(network)[1:]:
+        found = output_shape(layer, [shapes[blob] for blob in layer.inputs])
+        shapes.update(dict.fromkeys(layer.outputs, found))
+        wanted = expected.get(layer.name, found)
+        assert found == wanted or (*found, 1, 1) == wanted
+
+
 def test_other_shapes() -> None:
     assert output_shape(pool({0: 1, 4: 1}), [(5, 3, 3)]) == (5,)
     assert output_shape(linear(7, 24), [(2, 3, 4)]) == (7,)
@@ -114,10 +171,17 @@ def test_other_shapes() -> None:
         (pool({0: 0, 1: 5, 5: 1}), [(8, 4, 4)], "does not fit"),
         (linear(10, 24), [(2, 3, 5)], "10 outputs from 30 inputs take 300"),
         (linear(1, MAX_ROW + 1), [(MAX_ROW + 1,)], "131073 weights for one output, the limit is"),
-        (plain("BinaryOp"), [(8, 4, 4), (8, 1, 1)], "joins shapes"),
+        (plain("BinaryOp"), [(8, 1, 1), (8, 4, 4)], "joins shapes"),
+        (plain("BinaryOp"), [(8, 4, 4), (4, 1, 1)], "joins shapes"),
         (plain("BinaryOp"), [(8, 4, 4), (8,)], "joins shapes"),
         (conv({0: 1, 1: 1, 6: 1, 4: 1024}), [(1, 4000, 4000)], "numbers in its padded input"),
         (conv({0: 1, 1: 100, 6: 10_000}), [(1, 3000, 3000)], "numbers to unfold"),
+        (deconv({0: 4, 1: 3, 6: 71}), [(2, 4, 4)], "d has 71 weights, but 4 outputs"),
+        (deconv({0: 4, 1: 3, 6: 72, 7: 3}), [(2, 4, 4)], "3 groups do not divide 2 input"),
+        (deconv({0: 4, 1: 3, 6: 72, 4: 3}), [(2, 4, 4)], "pads cut all of its output"),
+        (deconv({0: 9, 1: 99, 6: 176418}), [(2, 99, 99)], "numbers to fold"),
+        (deconv({0: 9, 1: 1, 6: 18, 3: 99}), [(2, 99, 99)], "numbers before its pads are cut"),
+        (deconv({0: 4, 1: 1, 6: 8}), [(2,)], "needs an image, not a vector"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(
@@ -131,8 +195,13 @@ def network(*layers: NcnnLayer) -> list[NcnnLayer]:
     return [NcnnLayer("Input", "input", (), ("in0",)), *layers]
 
 
-def test_the_small_network_fits() -> None:
-    check_shapes(small_layers(), SHAPE)
+def test_the_small_network_gives_logits() -> None:
+    assert check_shapes(small_layers(), SHAPE) == (10,)
+
+
+def test_a_network_may_give_logits_of_every_pixel() -> None:
+    relu = NcnnLayer("ReLU", "r", ("in0",), ("out0",))
+    assert check_shapes(network(relu), (3, 4, 5)) == (3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +209,6 @@ def test_the_small_network_fits() -> None:
     [
         (small_layers(), (1, 16, 16), "stem has 432 weights"),
         (network(), (3, 8192, 8192), f"the limit is {MAX_ELEMENTS}"),
-        (network(NcnnLayer("ReLU", "r", ("in0",), ("out0",))), (3, 4, 4), "must be one vector"),
         (
             network(NcnnLayer("Split", "s", ("in0",), tuple(map(str, range(9))))),
             (1, 4096, 4096),

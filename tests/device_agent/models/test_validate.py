@@ -10,7 +10,7 @@ import torch
 from device_agent.models.validate import MAX_PARAM_BYTES, read_network
 from device_agent.models.wiring import numbered
 from haq.names import Padding
-from haq.zoo.mobilenet_v2 import MobileNetV2
+from haq.zoo import NetConfig, build
 from quant.errors import FormatError, InputError
 from quant.graph import Network
 from quant.kmeans import KMeansQuantizer
@@ -65,7 +65,7 @@ def test_mobilenets_of_any_size_pass(
     width: float, size: int, channels: int, classes: int, padding: Padding
 ) -> None:
     with torch.random.fork_rng():
-        net = MobileNetV2(classes, channels, size, width, padding)
+        net = build(NetConfig("mbv2", size, channels, classes, width, padding))
     accept(trace(net.eval(), (channels, size, size)))
 
 

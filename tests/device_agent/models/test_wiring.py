@@ -80,6 +80,25 @@ def test_any_plain_name_of_bounded_length_passes() -> None:
             ),
             "c: Clip cannot read the image itself",
         ),
+        *(
+            (
+                chain(NcnnLayer(type_, "r", ("in0",), ("x",)), conv("a", "x", "out0")),
+                f"r: {type_} cannot read the image itself: put a Pooling of one pixel between",
+            )
+            for type_ in ("Scale", "Reshape", "Crop", "Deconvolution", "ConvolutionDepthWise")
+        ),
+        (
+            chain(
+                NcnnLayer("Split", "s", ("in0",), ("x", "y")),
+                NcnnLayer("Concat", "j", ("x", "y"), ("z",)),
+                conv("a", "z", "out0"),
+            ),
+            "j: Concat cannot read the image itself",
+        ),
+        (
+            chain(conv("a", "in0", "x"), NcnnLayer("Concat", "j", ("x",), ("out0",))),
+            "Concat takes 2 inputs or more",
+        ),
         ([IN] * (MAX_LAYERS + 1), "4096 are the limit"),
     ],
 )

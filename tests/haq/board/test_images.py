@@ -31,10 +31,17 @@ def encode(logits: Floats) -> dict[str, Any]:
     }
 
 
-@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(0, 9))
-def test_logits_survive_the_way(policies: int, images: int, classes: int, seed: int) -> None:
+@given(
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.tuples(st.integers(1, 5)) | st.tuples(*[st.integers(1, 5)] * 3),
+    st.integers(0, 9),
+)
+def test_logits_survive_the_way(
+    policies: int, images: int, shape: tuple[int, ...], seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    logits = rng.normal(size=(policies, images, classes)).astype(np.float32)
+    logits = rng.normal(size=(policies, images, *shape)).astype(np.float32)
     found = decode_logits(encode(logits), policies, images)
     assert found.dtype == np.float32
     assert np.array_equal(found, logits)
@@ -49,6 +56,7 @@ LOGITS = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
         {"shape": [3, 2, 2]},
         {"shape": [2, 3, 3]},
         {"shape": [2, 6]},
+        {"shape": [2, 3, 2, 1]},
         {"logits": encode(LOGITS + 1)["logits"]},
         {"logits": encode(LOGITS)["logits"][:-4]},
         {"logits": "no base64!"},

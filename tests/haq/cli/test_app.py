@@ -14,7 +14,7 @@ from tests.haq.cli.program import haq
 PROGRAM = [sys.executable, "-c", "from haq.cli import main; main()"]
 COMMANDS = (
     *("search", "evaluate", "quantize", "measure", "profile", "cost", "export", "report"),
-    *("train", "finetune"),
+    *("train", "finetune", "models"),
     *("serve", "worker"),
 )
 HEAVY = ("torch", "ncnn", "onnx", "onnxruntime", "stable_baselines3", "matplotlib", "httpx2")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from quant.policy import uniform
 from quant.saved import save_layers
 from tests.haq.cli.program import haq
 from tests.haq.subjects import SMALL, small_net, small_subject
-from tests.haq.zoo.test_registry import Payload
+from tests.haq.zoo.test_checkpoint import Payload
 
 KEYS = ["top1", "float_top1", "kl", "agreement", "images", "seconds"]
 
@@ -123,14 +125,17 @@ def test_a_policy_from_a_file_and_its_own_calibration(
     ("arguments", "message"),
     [
         (["--weights", "absent.pth"], "no such weights file: absent.pth"),
-        (["--model", "resnet"], "unknown model 'resnet': choose from mbv2"),
+        (
+            ["--model", "resnet"],
+            "unknown model 'resnet': did you mean resnet50 or resnet18? `haq models` lists all",
+        ),
         (["--policy", "int8"], "no policy 'int8': give a file, or 8, 16, 32 or wNaM such as w4a8"),
         (["--policy", "w9a8"], "9 bits are not supported: choose 2 to 8, 16 or 32"),
         (["--data", "absent"], "no such data folder: absent"),
         (["--data", "sample:0-5000"], "rows 0-5000 asked for, but there are rows 0-1999"),
         (["--calibration", "absent:0-9"], "no such data folder: absent"),
         (["--input", "16"], "images of 28x28 do not fit an input of 16x16"),
-        (["--input", "64", "--data", "IMAGES"], "IMAGES/0.png is 32x32 pixels, the network takes"),
+        (["--data", "IMAGES/0.png"], "no such data folder: IMAGES/0.png"),
     ],
 )
 def test_wrong_input_is_one_line_and_two(
@@ -140,6 +145,81 @@ def test_wrong_input_is_one_line_and_two(
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith(message.replace("IMAGES", str(images)))
     assert list(cwd.iterdir()) == []
+
+
+def test_images_of_another_size_are_fitted_with_one_note(
+    small: tuple[str, ...], images: Path, cwd: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = haq("evaluate", *small, "--data", images, "--json")
+    assert done.code == 0
+    assert done.result["images"] == 20
+    assert caplog.messages == [
+        f"{images}: 20 of 20 images are not 16x16, and were resized to 18 on the shorter side and "
+        "cut to 16x16 around the centre"
+    ]
+
+
+def test_calibration_takes_images_without_classes(
+    small: tuple[str, ...], cwd: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for file in Path(small[-1]).glob("*.png"):
+        shutil.copy(file, folder)
+    done = haq("evaluate", *small, "--calibration", folder, "--json")
+    assert done.code == 0
+    named = haq("evaluate", *small, "--calibration", small[-1], "--json")
+    assert done.result["kl"] == pytest.approx(named.result["kl"], rel=0.5)
+    refused = haq("evaluate", *small, "--data", folder)
+    assert refused.code == 2
+    assert "holds images without classes, which are for --calibration alone" in refused.error
+
+
+def test_a_loader_of_the_users(
+    small: tuple[str, ...], cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cwd / "own_loader.py").write_text(
+        "from pathlib import Path\n\nfrom PIL import Image\n\n\ndef load():\n"
+        f"    folder = Path({small[-1]!r})\n"
+        "    for line in (folder / 'labels.csv').read_text().splitlines()[1:]:\n"
+        "        file, label = line.split(',')\n"
+        "        yield Image.open(folder / file), int(label)\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    by_code = haq("evaluate", *small, "--data", "own_loader:load", "--json").result
+    by_name = haq("evaluate", *small, "--json").result
+    assert {**by_code, "seconds": 0} == {**by_name, "seconds": 0}
+
+
+def test_a_metric_is_shown_beside_the_others(small: tuple[str, ...], cwd: Path) -> None:
+    done = haq("evaluate", *small, "--metric", "top5", "--json")
+    assert list(done.result) == [*KEYS[:4], "metric", *KEYS[4:]]
+    metric = done.result["metric"]
+    assert metric["name"] == "top5"
+    assert done.result["top1"] <= metric["value"] <= 1
+    assert f"top5 {metric['value']:.4f}  top-1 {done.result['top1']:.4f}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("1 / 0", r"own_{}:judge failed: ZeroDivisionError: division by zero (own_{}.py:2)"),
+        ("float('nan')", "own_{}:judge returned nan: a finite number is needed"),
+        ("logits", "own_{}:judge returned a ndarray: a number is needed"),
+    ],
+)
+def test_a_metric_that_fails_is_one_line(
+    body: str,
+    message: str,
+    small: tuple[str, ...],
+    cwd: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"judge{len(body)}"
+    (cwd / f"own_{name}.py").write_text(f"def judge(logits, labels):\n    return {body}\n")
+    done = haq("evaluate", *small, "--metric", f"own_{name}:judge")
+    assert (done.code, done.error) == (2, message.format(name, name))
 
 
 def test_a_policy_of_another_network_is_counted(

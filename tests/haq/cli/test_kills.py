@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.haq.cli.kills import kill
 
-KILLS = 4
+KILLS = 3
 """Of the thirty of `python -m tests.haq.cli.kills`."""
 
 

@@ -73,6 +73,37 @@ def test_the_last_line_is_the_result(
     assert "Executed: ncnn itself ran the network" in done.err
 
 
+def test_a_metric_of_the_users_stands_beside_top1_and_is_the_reward(
+    small: tuple[str, ...],
+    simulated: list[SimulatedBoard],
+    cwd: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (cwd / "own_judge.py").write_text(
+        "def margin(logits, labels):\n    return 100 * (logits.argmax(1) == labels).mean()\n"
+    )
+    judged = ("--metric", "own_judge:margin", "--reward", "metric")
+    done = haq("search", *small, *SHORT, *judged, "--out", "run", "--json")
+    assert done.code == 0, done.err
+    rows = [done.result["best"], *done.result["uniform"].values()]
+    assert all(set(row) - {"policy"} == NUMBERS | {"metric"} for row in rows)
+    for row in rows:
+        assert row["metric"] == {
+            "name": "own_judge:margin",
+            "value": pytest.approx(100 * row["top1"]),
+        }
+    trials = [json.loads(line) for line in (cwd / "run" / "trials.jsonl").read_text().splitlines()]
+    assert [trial["metric"]["value"] for trial in trials] == [
+        pytest.approx(100 * trial["top1"]) for trial in trials
+    ]
+    float_top1 = trials[0]["top1"] - trials[0]["reward"] / 1000
+    assert trials[1]["reward"] == pytest.approx(1000 * (trials[1]["top1"] - float_top1))
+    (titles,) = [line.split() for line in done.err.splitlines() if "top-1" in line]
+    assert titles[:5] == ["policy", "score", "top-1", "KL", "margin"]
+    assert "<th>own_judge:margin</th>" in (cwd / "run" / "report.html").read_text()
+
+
 def test_without_out_the_folder_is_named_by_model_and_time(
     small: tuple[str, ...], simulated: list[SimulatedBoard], cwd: Path
 ) -> None:
@@ -354,8 +385,9 @@ def test_an_impossible_budget_leaves_nothing_behind(
         (["--board", "board:8100"], "'board:8100' is not a board's address"),
         (["--board", "http://127.0.0.1:9"], "no device agent answers at http://127.0.0.1:9"),
         (["--data", "absent"], "no such data folder: absent"),
-        (["--data", "IMAGES"], "IMAGES/0.png is 32x32 pixels, the network takes 16x16"),
         (["--calibration", "absent"], "no such data folder: absent"),
+        (["--data", "own_absent:load"], "own_absent:load cannot be imported"),
+        (["--metric", "iou"], "no metric 'iou': choose top1, top5, miou, f1, or package.module:"),
     ],
 )
 def test_wrong_input_is_one_line_and_writes_nothing(

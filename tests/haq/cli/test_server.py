@@ -50,7 +50,13 @@ def served(
 
     It starts no process of its own to look at weights and budgets: its own tests have these.
     """
-    monkeypatch.setattr("api.routes.models.check_weights", lambda path, **declared: None)
+    monkeypatch.setattr(
+        "api.routes.models.check_weights",
+        lambda path, input_size, padding, **declared: {
+            "input_size": input_size or 32,
+            "padding": padding or "torch",
+        },
+    )
     monkeypatch.setattr("api.asking.check_reach", lambda asked: None)
     with serving(tmp_path, data_roots=(faces.parent,)) as found:
         with found.client() as client:
@@ -152,7 +158,7 @@ def test_every_option_arrives(
         threads=2,
         boards=("pi5",),
     )
-    assert re.fullmatch(r"small-net-[0-9a-f]{12}-16-same", model.name)
+    assert re.fullmatch(r"small-net-[0-9a-f]{12}-mbv2-16-same", model.name)
     assert (model.input_size, model.padding) == (16, "same")
 
 
@@ -175,6 +181,7 @@ def test_without_options_it_is_the_search_that_haq_begins_here(
         (("--table", "x.npy"), "--table"),
         (("--energy-table", "x.json"), "--energy-table"),
         (("--pareto", "3"), "--pareto"),
+        (("--metric", "own:judge"), "--metric"),
         (("--cores", "big"), "--cores"),
         (("--board-key", "k"), "--board-key"),
         (("--board-ca", "ca.pem"), "--board-ca"),
@@ -185,6 +192,8 @@ def test_without_options_it_is_the_search_that_haq_begins_here(
         (("--board", "http://pi5:8100"), "--board http://pi5:8100 is no name"),
         (("--data", "fashion-mnist"), "--data fashion-mnist is not on the server"),
         (("--weights", "absent.safetensors"), "no such weights file: absent.safetensors"),
+        (("--model", "absent.onnx"), "no such model file: absent.onnx"),
+        (("--model", "mine:make"), "--model mine:make is code, and a server runs none"),
         (("--follow", "0" * 32, "--seed", "3"), "leave out --seed"),
         (("--follow", "0" * 32), "there is no search 0000"),
         (("--bits", "seven"), "answers 422"),
@@ -223,6 +232,22 @@ def test_weights_of_another_kind_are_not_sent(served: Served, cwd: Path) -> None
     assert "a server takes no other weights" in there(served, "--weights", "weights.pth").error
 
 
+def test_a_network_that_is_a_file_is_uploaded_once(
+    served: Served, cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    (cwd / "My Net.onnx").write_bytes(b"looked at elsewhere")
+    for _ in range(2):
+        assert there(served, "--model", "My Net.onnx").code == 0
+    with served.client() as client:
+        (model,) = client.models()
+        assert {search.spec.model for search in client.searches()} == {model.name}
+    assert re.fullmatch(r"my-net-[0-9a-f]{12}", model.name)
+    assert model.architecture == "onnx"
+    both = there(served, "--model", "My Net.onnx", "--weights", "w.safetensors")
+    assert "My Net.onnx holds its weights: leave out --weights" in both.error
+
+
 def test_a_folder_that_holds_something_is_seen_before_anything_begins(
     served: Served, cwd: Path
 ) -> None:
@@ -233,7 +258,8 @@ def test_a_folder_that_holds_something_is_seen_before_anything_begins(
     assert served.service.jobs.page() == []
 
 
-def test_a_search_that_fails_there(served: Served) -> None:
+def test_a_search_that_fails_there(served: Served, faces: Path) -> None:
+    (faces / "0.png").write_bytes(b"broken")
     with working(served.service):
         done = there(served, "--data", "faces", *SETTINGS)
     assert last_line(done).startswith("haq: the search failed on the server: ")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,25 @@ def test_training_goes_on_and_leaves_weights(few_images: None, cwd: Path) -> Non
     assert load("mbv2", weights, 32, "torch")[1].classes == 10
 
 
+@pytest.mark.usefixtures("few_faces")
+def test_training_on_faces_says_f1_and_leaves_weights(cwd: Path) -> None:
+    done = haq(
+        *("train", "--model", "mbv2_seg", "--data", "faces:0-9", "--epochs", "1", "--batch", "5"),
+        *("--out", "out"),
+    )
+    assert done.code == 0
+    assert re.search(r"^f1 0\.\d{4}$", done.out, re.M)
+    config = load("mbv2_seg", cwd / "out" / "mbv2_seg.safetensors")[1]
+    assert (config.channels, config.classes, config.input_size) == (3, 8, 64)
+
+
+@pytest.mark.usefixtures("few_faces")
+def test_masks_and_classifiers_do_not_fit(cwd: Path) -> None:
+    done = haq("train", "--model", "mbv2", "--data", "faces:0-9", "--batch", "5")
+    assert done.code == 2
+    assert "does not fit" in done.error
+
+
 def test_another_recipe_is_one_line_and_two(few_images: None, cwd: Path) -> None:
     haq("train", "--epochs", "1", *SHORT)
     done = haq("train", "--epochs", "1", "--seed", "1", *SHORT)
@@ -45,7 +65,10 @@ def test_another_recipe_is_one_line_and_two(few_images: None, cwd: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "resnet"], "unknown model 'resnet': choose from mbv2"),
+        (
+            ["--model", "resnet"],
+            "unknown model 'resnet': did you mean resnet50 or resnet18? `haq models` lists all",
+        ),
         (["--batch", "21"], "a batch of 21 needs as many images, got 20"),
     ],
 )

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from haq.data import Images, load_images
-from haq.data.folder import decode, list_rows, load_folder
+from haq.data.folder import list_folder
 from quant.errors import DataError
 
 SIDE = 6
@@ -36,7 +34,7 @@ def numbered(folder: Path, count: int) -> Path:
 
 
 def load(folder: Path) -> Images:
-    return load_folder(str(folder), SIDE, None, None)
+    return load_images(str(folder), SIDE)
 
 
 def refuse(folder: Path, match: str) -> None:
@@ -94,11 +92,6 @@ def test_only_the_asked_rows_are_decoded(tmp_path: Path) -> None:
     refuse(tmp_path, r"3\.png is not a readable image")
 
 
-def test_another_size_is_refused(tmp_path: Path) -> None:
-    save(tmp_path / "class" / "1.png", side=8)
-    refuse(tmp_path, "is 8x8 pixels, the network takes 6x6")
-
-
 @pytest.mark.parametrize("name", ["../secret.png", "deep/../../secret.png", "/etc/hostname"])
 def test_files_outside_of_the_folder_are_refused(name: str, tmp_path: Path) -> None:
     save(tmp_path / "secret.png")
@@ -143,7 +136,7 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "class").mkdir()
     refuse(tmp_path, "holds no images")
     refuse(folder_with_csv(tmp_path, []), "holds no images")
-    refuse(tmp_path / "labels.csv", "no such data folder")
+    refuse(tmp_path / "labels.csv", "holds no images")
 
 
 def test_a_listed_image_that_is_absent_is_named(tmp_path: Path) -> None:
@@ -151,41 +144,10 @@ def test_a_listed_image_that_is_absent_is_named(tmp_path: Path) -> None:
     refuse(folder_with_csv(tmp_path, [",0"]), "not a readable image")
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "LA", "1"])
-def test_all_but_grey_becomes_colour(mode: str, tmp_path: Path) -> None:
-    suffix = ".jpg" if mode == "CMYK" else ".png"
-    pixels = decode(save(tmp_path / f"a{suffix}", 255, mode), SIDE)
-    assert pixels.shape == (3, SIDE, SIDE)
-    assert pixels.flags.c_contiguous
-    assert pixels.min() >= 250
-
-
-def test_channels_keep_their_places(tmp_path: Path) -> None:
-    Image.new("RGB", (SIDE, SIDE), (1, 2, 3)).save(tmp_path / "a.png")
-    assert decode(tmp_path / "a.png", SIDE)[:, 0, 0].tolist() == [1, 2, 3]
-
-
 def test_grey_and_colour_do_not_mix(tmp_path: Path) -> None:
     save(tmp_path / "0" / "grey.png")
     save(tmp_path / "1" / "colour.png", mode="RGB")
     refuse(tmp_path, "mixes grey and colour")
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp"])
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_a_damaged_image_is_pixels_or_a_data_error(
-    suffix: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    path = save(tmp_path_factory.getbasetemp() / f"damaged{suffix}", 100, "RGB")
-    content = bytearray(path.read_bytes())
-    for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
-        content[at] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    try:
-        assert decode(path, SIDE).shape == (3, SIDE, SIDE)
-    except DataError as error:
-        assert "\n" not in str(error)
 
 
 def test_a_png_with_a_broken_chunk_is_refused(tmp_path: Path) -> None:
@@ -200,4 +162,15 @@ def test_labels_csv_wins_over_class_folders(tmp_path: Path) -> None:
     save(tmp_path / "0" / "a.png")
     save(tmp_path / "1" / "b.png")
     folder = folder_with_csv(tmp_path, ["1/b.png,4"])
-    assert [(file.name, label) for file, label in list_rows(folder)] == [("b.png", 4)]
+    assert [(file.name, label) for file, label in list_folder(folder)] == [("b.png", 4)]
+
+
+def test_images_without_classes_are_for_calibration(tmp_path: Path) -> None:
+    for name, value in (("b.png", 2), ("a.jpg", 1), ("c.PNG", 3)):
+        save(tmp_path / name, value)
+    (tmp_path / "notes.txt").write_text("no image")
+    images = load_images(str(tmp_path), SIDE, labelled=False)
+    assert images.labels.tolist() == [-1, -1, -1]
+    assert images.pixels[:, 0, 0, 0].tolist() == [1, 2, 3]
+    assert len(load_images(f"{tmp_path}:1-2", SIDE, labelled=False)) == 2
+    refuse(tmp_path, "holds images without classes, which are for --calibration alone")

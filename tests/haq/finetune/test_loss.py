@@ -51,3 +51,15 @@ def test_losses_add_up() -> None:
 def test_there_must_be_something_to_learn() -> None:
     with pytest.raises(InputError, match="nothing to learn from: ask for --distill or --labels"):
         Recipe(distill=False, labels=False)
+
+
+def test_of_pixels_the_mean_counts_and_unknown_ones_do_not() -> None:
+    recipe = Recipe(distill=False, labels=True)
+    logits, labels = torch.randn(5, 4, 1, 1), torch.tensor([0, 3, 1, 2, 0])
+    one = sum_loss(logits[..., 0, 0], None, labels, recipe)
+    many = sum_loss(logits.expand(5, 4, 6, 7), None, labels[:, None, None].expand(5, 6, 7), recipe)
+    torch.testing.assert_close(many, one)
+    labels = labels[:, None, None].repeat(1, 2, 1)
+    labels[:, 1] = -1
+    half = sum_loss(logits.expand(5, 4, 2, 1), None, labels, recipe)
+    torch.testing.assert_close(half, one / 2)

@@ -43,6 +43,10 @@ class Arithmetic:
     def float_logits(self) -> Floats:
         return np.random.default_rng(0).normal(size=(IMAGES, CLASSES)).astype(np.float32)
 
+    @property
+    def labels(self) -> Rows:
+        return np.random.default_rng(2).integers(CLASSES, size=IMAGES)
+
     def see(self, policy: Policy, rows: Rows) -> Seen:
         time.sleep(self.seconds)
         if policy == REFUSED:
@@ -52,7 +56,7 @@ class Arithmetic:
         self.note(policy)
         noise = np.random.default_rng(int(policy.key()[:8], 16)).normal(size=(IMAGES, CLASSES))
         logits = (self.float_logits + noise / 3).astype(np.float32)
-        return see(logits[rows], self.float_logits[rows])
+        return see(logits[rows], self.float_logits[rows], self.labels[rows])
 
     def is_first(self) -> bool:
         """Whether this has not been asked before, by any process."""

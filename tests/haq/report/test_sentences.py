@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from haq.report.sentences import bounds, budget_sentence, score_sentences, size_sentence
+from haq.report.sentences import (
+    LISTED,
+    bounds,
+    budget_sentence,
+    float_sentence,
+    score_sentences,
+    size_sentence,
+)
 
 
 def test_one_sentence_for_each_kind_that_is_shown() -> None:
@@ -45,3 +52,15 @@ def test_the_budget_of_an_older_run() -> None:
     older = {"budget": {"kind": "size", "ratio": 0.5, "float_cost": 100.0, "given": True}}
     assert bounds(older) == "size ≤ 0.500 of float"
     assert budget_sentence(older) == ""
+
+
+def test_what_stays_float_is_listed() -> None:
+    assert float_sentence({}) == float_sentence({"stays_float": {}}) == ""
+    one = {"stays_float": {"up.0": "deconv"}}
+    assert float_sentence(one) == "1 operation stays float: up.0 (transposed convolution)."
+    two = {"stays_float": {"up.0": "deconv", "norm": "scale"}}
+    assert float_sentence(two) == (
+        "2 operations stay float: up.0 (transposed convolution), norm (batch norm)."
+    )
+    many = {"stays_float": {f"n{number}": "scale" for number in range(LISTED + 3)}}
+    assert float_sentence(many).endswith(f"n{LISTED - 1} (batch norm) and 3 more.")

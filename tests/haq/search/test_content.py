@@ -11,6 +11,7 @@ from haq.prepare import Calibrated, Subject
 from haq.search.content import digests, make_content
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject
+from quant.graph import Graph, Network
 from quant.ncnn.capabilities import Capabilities
 from tests.haq.search.runs import small_request
 
@@ -31,11 +32,13 @@ def digest(given: Given, capabilities: Capabilities = HERE, how: str = "ncnn") -
 def test_equal_questions_are_one_content(given: Given) -> None:
     request, subject, splits = given
     assert digest(given) == digest((replace(request, seed=7, episodes=3), subject, splits))
+    unsaid = replace(request, input_size=None, padding=None)
+    assert digest(given) == digest((unsaid, subject, splits))
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"observer": "entropy"}, {"equalize": True}, {"quantizer": "naive"}, {"padding": "same"}],
+    [{"observer": "entropy"}, {"equalize": True}, {"quantizer": "naive"}, {"metric": "f1"}],
 )
 def test_other_settings_that_decide_a_score_are_another(
     given: Given, change: dict[str, Any]
@@ -43,10 +46,24 @@ def test_other_settings_that_decide_a_score_are_another(
     assert digest((replace(given[0], **change), *given[1:])) != digest(given)
 
 
+def test_other_operations_on_the_same_weights_are_another(given: Given) -> None:
+    """As in two versions of a user's own network."""
+    request, subject, splits = given
+    network = subject.network
+    *before, last = network.graph.nodes
+    assert last.layer is not None
+    changed = replace(last, layer=replace(last.layer, activation="relu"))
+    other = Calibrated(Network(Graph((*before, changed)), network.weights), subject.ranges)
+    loaded = replace(subject, loaded=other, deployed=other)
+    assert digest((request, loaded, splits)) != digest(given)
+
+
 def test_other_images_ways_boards_and_weights_are_another(given: Given) -> None:
     request, subject, splits = given
+    padded = replace(subject, config=replace(subject.config, padding="same"))
     contents = {
         digest(given),
+        digest((request, padded, splits)),
         digest(given, how="torch"),
         digest(given, replace(HERE, bits16="fp16")),
         digest(given, replace(HERE, types16=frozenset({"Convolution"}))),
@@ -54,7 +71,7 @@ def test_other_images_ways_boards_and_weights_are_another(given: Given) -> None:
         digest((request, subject, replace(splits, calibration=splits.test))),
         digest((request, changed(subject), splits)),
     }
-    assert len(contents) == 7
+    assert len(contents) == 8
 
 
 def changed(subject: Subject) -> Subject:

@@ -14,7 +14,7 @@ import pytest
 from haq.parallel import Task
 from haq.search.memory import RememberedEvaluator, RememberedImages, RememberedMeter
 from quant.errors import BoardError
-from quant.evaluate import Score, Seen
+from quant.evaluate import Measured, Score, Seen
 from quant.policy import Bits, Policy
 from tests.haq.search.doubles import HarmEvaluator, tied
 from tests.haq.simulated_board import SimulatedBoard
@@ -130,7 +130,9 @@ class Lookout:
         for policy, rows in tasks:
             self.asked.append((policy.key(), rows.tolist()))
             seed = int(policy.key()[:8], 16)
-            yield Seen(np.random.default_rng(seed).exponential(size=100)[rows] / 3, rows % 7)
+            kl = np.random.default_rng(seed).exponential(size=100)[rows] / 3
+            metric = Measured("f1", 1 / 3) if len(rows) == 100 else None
+            yield Seen(kl, rows % 2 / 1, rows % 7 / 7, metric)
 
 
 def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None:
@@ -144,7 +146,9 @@ def test_no_slice_runs_twice_and_all_outlive_the_process(tmp_path: Path) -> None
     for known in (see, RememberedImages(again, entries_at(path))):
         for seen, one in zip(found, known([*tasks, tasks[0]]), strict=True):
             assert np.array_equal(one.kl, seen.kl)
-            assert np.array_equal(one.chosen, seen.chosen)
+            assert np.array_equal(one.right, seen.right)
+            assert np.array_equal(one.same, seen.same)
+            assert one.metric == seen.metric
     assert (len(first.asked), again.asked) == (12, [])
 
 

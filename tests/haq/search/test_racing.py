@@ -17,7 +17,7 @@ from haq.search.final import completed
 from haq.search.image_order import Rows
 from haq.search.loop import Outcome, run_episodes
 from haq.search.memory import Evaluator, RememberedImages
-from haq.search.racing import LEAST_IMAGES, SHARES, RacingEvaluator, SeeImages
+from haq.search.racing import EVERY, LEAST_IMAGES, SHARES, RacingEvaluator, SeeImages
 from haq.search.reward import make_reward
 from haq.search.state import State
 from quant.evaluate import Score, Seen, compare, see
@@ -55,7 +55,7 @@ class NoisyNet:
         self.calls.append(len(tasks))
         for policy, rows in tasks:
             self.runs[policy.key()].append(rows.tolist())
-            yield see(self.all_logits(policy)[rows], self.float_logits[rows])
+            yield see(self.all_logits(policy)[rows], self.float_logits[rows], self.labels[rows])
 
     def all_logits(self, policy: Policy) -> Floats:
         size = sum(2.0**-bits.weight for bits in policy.layers.values())
@@ -285,3 +285,12 @@ def test_a_search_stopped_anywhere_ends_as_if_it_had_not(stop_at: int) -> None:
         assert found(other) == found(one)
         runs = [sum(len(some) for some in net.runs.values()) for net in (stopped, again, whole)]
         assert runs[0] + runs[1] == runs[2]
+
+
+def test_for_a_metric_every_policy_runs_on_all_images_at_once() -> None:
+    net = NoisyNet()
+    evaluator = RacingEvaluator(net, net.float_logits, net.labels, KEEP, EVERY)
+    scores = evaluator.score(OTHERS[:20])
+    assert scores == [net.full(policy) for policy in OTHERS[:20]]
+    assert all(runs == [list(range(IMAGES))] for runs in net.runs.values())
+    assert evaluator.complete(OTHERS[:20]) == scores

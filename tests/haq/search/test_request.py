@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from haq.cost import Budget, read_energy, read_table
 from haq.cost.budget import Kind
 from haq.names import AGENTS, Padding, QuantizerName, RewardKind, StartName
+from haq.search.asked import Asked, make_request
 from haq.search.bounds import Bounds
 from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.errors import BudgetError, InputError, PolicyError
@@ -76,8 +77,8 @@ requests = st.builds(
     SearchRequest,
     model=st.just("mbv2"),
     weights=st.none() | st.text("ab/.é ", min_size=1).map(Path),
-    input_size=st.integers(16, 512),
-    padding=st.sampled_from(get_args(Padding)),
+    input_size=st.none() | st.integers(16, 512),
+    padding=st.none() | st.sampled_from(get_args(Padding)),
     data=st.text(),
     calibration=st.none() | st.text(),
     observer=st.sampled_from(get_args(Method)),
@@ -274,3 +275,13 @@ def test_settings_tell_tables_apart_by_their_content(tmp_path: Path) -> None:
     assert other.to_json()["table"]["sha256"] != table.digest
     energy = replace(REQUEST, energy=read_energy())
     assert len(energy.to_json()["energy"]["sha256"]) == 64
+
+
+def test_a_metric_is_checked_and_may_be_the_reward() -> None:
+    assert make_request(Asked(reward="metric", metric="miou")).earns == "metric"
+    assert make_request(Asked()).metric is None
+    assert make_request(Asked(metric="miou")).earns == "kl"
+    with pytest.raises(InputError, match="no metric 'iou': choose top1, top5, miou, f1"):
+        make_request(Asked(metric="iou"))
+    with pytest.raises(InputError, match="own_absent:f cannot be imported"):
+        make_request(Asked(metric="own_absent:f"))

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from haq.search.reward import make_reward
-from quant.evaluate import Score
+from quant.evaluate import Measured, Score
 
 
 def score(top1: float = 0.9, kl: float = 0.1) -> Score:
@@ -26,3 +28,14 @@ def test_top1_is_the_papers() -> None:
     assert reward(score(top1=0.9)) == 0
     assert reward(score(top1=0.88)) == pytest.approx(0.1 * -2)
     assert reward(score(top1=0.91, kl=9)) == pytest.approx(0.1)
+
+
+def test_a_metric_is_rewarded_like_top1() -> None:
+    reward = make_reward("metric", 0.9, 0.05, float_metric=0.7)
+    assert reward(replace(score(), metric=Measured("f1", 0.68))) == pytest.approx(0.1 * -2)
+    assert reward(replace(score(top1=0), metric=Measured("f1", 0.7))) == 0
+
+
+def test_without_a_metric_there_is_no_reward_by_one() -> None:
+    with pytest.raises(ValueError, match="needs scores with one"):
+        make_reward("metric", 0.9, 0.05, float_metric=0.7)(score())

@@ -9,20 +9,19 @@ from haq.parallel import LocalWorkers
 from haq.search.rows_evaluator import RowsEvaluator
 from quant.errors import PolicyError
 from quant.evaluate import score_of
-from tests.haq.parallel.doubles import CLASSES, IMAGES, REFUSED, Arithmetic
+from tests.haq.parallel.doubles import REFUSED, Arithmetic
 from tests.haq.search.doubles import tied
 
-LABELS = np.random.default_rng(2).integers(CLASSES, size=IMAGES)
 ROWS = np.array([7, 3, 100])
 
 
 def test_scores_are_those_of_the_rows_alone_each_as_it_is_known(tmp_path: Path) -> None:
     alone = Arithmetic(tmp_path)
-    evaluator = RowsEvaluator(LocalWorkers(lambda: alone), LABELS, ROWS)
-    chosen = alone.float_logits[ROWS].argmax(1)
+    evaluator = RowsEvaluator(LocalWorkers(lambda: alone), alone.labels, ROWS)
     scores = evaluator.score([tied(8), tied(6), REFUSED])
     for policy in (tied(8), tied(6)):
-        assert next(scores) == score_of(alone.see(policy, ROWS), chosen, LABELS[ROWS])
+        assert next(scores) == score_of(alone.see(policy, ROWS))
     with pytest.raises(PolicyError):
         next(scores)
-    assert evaluator.float_top1 == (chosen == LABELS[ROWS]).mean()
+    chosen = alone.float_logits[ROWS].argmax(1)
+    assert evaluator.float_top1 == (chosen == alone.labels[ROWS]).mean()

@@ -37,6 +37,19 @@ def test_names_of_the_files() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("mbv2", "mbv2.onnx"),
+        ("nets.own:make", "make.onnx"),
+        ("net.onnx", "net.onnx"),
+        ("../nets/my.net.pt2", "my.net.onnx"),
+    ],
+)
+def test_files_of_the_users_own_networks_lie_in_the_folder(model: str, name: str) -> None:
+    assert RunFolder(Path("run"), model).onnx == Path("run") / name
+
+
 def test_a_new_folder_is_made_and_an_equal_run_continued(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run", "mbv2")
     assert open_(folder) is not None

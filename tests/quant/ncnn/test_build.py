@@ -6,7 +6,7 @@ import torch
 
 from quant.errors import PolicyError
 from quant.float_net import FloatNet
-from quant.graph import Layer, Node, Pool
+from quant.graph import Layer
 from quant.kmeans import KMeansQuantizer
 from quant.ncnn.build import (
     blob_names,
@@ -14,9 +14,9 @@ from quant.ncnn.build import (
     float_layers,
     input_scales,
     mixed_layers,
-    ncnn_type,
     shared_layers,
     structure,
+    weighted_type,
 )
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import TAG_CODEBOOK, TAG_FP16, TAG_FP32, TAG_INT8, NcnnLayer, Payload
@@ -87,7 +87,7 @@ def test_the_structure_is_the_network_without_weights() -> None:
 
 def test_parameters_of_a_convolution() -> None:
     layer = Layer(*("c", "conv", 4, 8, (3, 5), (1, 2), (6, 7, 8, 9), (10, 11)), activation="relu6")
-    kind, params = ncnn_type(Node("c", "conv", ("x",), (), layer))
+    kind, params = weighted_type(layer)
     assert kind == "Convolution"
     assert params == {
         **{0: 8, 1: 5, 11: 3, 2: 11, 12: 10, 3: 2, 13: 1, 4: 6, 14: 8, 15: 7, 16: 9},
@@ -97,21 +97,14 @@ def test_parameters_of_a_convolution() -> None:
 
 def test_parameters_of_a_grouped_convolution() -> None:
     layer = Layer("c", "conv", 8, 12, groups=4, activation="relu")
-    kind, params = ncnn_type(Node("c", "conv", ("x",), (), layer))
+    kind, params = weighted_type(layer)
     assert kind == "ConvolutionDepthWise"
     assert (params[7], params[6], params[9]) == (4, 24, 1)
 
 
 def test_parameters_of_a_linear_layer() -> None:
-    kind, params = ncnn_type(Node("l", "linear", ("x",), (10,), Layer("l", "linear", 32, 10)))
+    kind, params = weighted_type(Layer("l", "linear", 32, 10))
     assert (kind, params) == ("InnerProduct", {0: 10, 1: 1, 2: 320})
-
-
-def test_parameters_of_a_max_pool() -> None:
-    node = Node("p", "max_pool", ("x",), (), pool=Pool((3, 2), (2, 1), (4, 5, 6, 7)))
-    kind, params = ncnn_type(node)
-    assert kind == "Pooling"
-    assert params == {0: 0, 1: 2, 11: 3, 2: 1, 12: 2, 3: 4, 13: 6, 14: 5, 15: 7, 5: 1}
 
 
 def test_weights_at_their_bits() -> None:

@@ -31,6 +31,7 @@ from quant.ncnn.format import (
     parse_number,
     parse_param,
 )
+from tests.quant.blocks import block
 from tests.quant.ncnn.small_network import RANGES, bits_of, residual_graph, with_weights
 
 KINDS = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
@@ -280,3 +281,14 @@ def test_with_params_leaves_the_original() -> None:
     layer = NcnnLayer("Convolution", "c", (), (), {0: 4})
     assert layer.with_params(p31=7).params == {0: 4, 31: 7}
     assert layer.params == {0: 4}
+
+
+def test_weights_that_stay_float_round_trip() -> None:
+    layers = [layer for layer in float_layers(block("decoder").network) if layer.has_weights]
+    assert {"Scale", "Deconvolution", "DeconvolutionDepthWise"} < {layer.type for layer in layers}
+    bare = [replace(layer, payload=None) for layer in layers]
+    for before, after in zip(layers, load_bin(bare, dump_bin(layers)), strict=True):
+        assert before.payload is not None and after.payload is not None
+        assert equal(before.payload, after.payload)
+    with pytest.raises(FormatError, match="too short"):
+        load_bin(bare, dump_bin(layers)[:-4])

@@ -10,6 +10,7 @@ from quant.ncnn.build import input_scales, plan_policy, structure
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import MASK_KEY, NcnnLayer
 from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, plan_precision, requantized
+from tests.quant.blocks import BLOCKS
 from tests.quant.ncnn.small_network import RANGES, bits_of, classifier_graph, residual_graph
 
 ROOT = Path(__file__).parents[3]
@@ -50,14 +51,13 @@ def chain(*types: str) -> list[NcnnLayer]:
     ]
 
 
-def test_every_choice_of_widths_runs_as_planned() -> None:
-    """All of {8, 16, 32}^4 and of {8, 16, 32}^2 with a linear layer, in a process of its own.
+def run_widths(*words: str) -> list[str]:
+    """Lines of a program that runs policies, in a process of its own: a wrong plan crashes ncnn.
 
-    A wrong plan makes ncnn crash, which is then a return code. Every blob of the built networks
-    can be extracted, so none is left out.
+    Every blob of the built networks can be extracted, so none is left out.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "tests.quant.ncnn.all_widths"],
+        [sys.executable, "-m", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -67,7 +67,28 @@ def test_every_choice_of_widths_runs_as_planned() -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 0, f"died at {lines[-1:]}: {done.stderr[-500:]}"
     assert [line for line in lines if line.startswith("wrong")] == []
+    return lines
+
+
+def test_every_choice_of_widths_runs_as_planned() -> None:
+    """All of {8, 16, 32}^4 and of {8, 16, 32}^2 with a linear layer."""
+    lines = run_widths("tests.quant.ncnn.all_widths")
     assert len({line for line in lines if line.startswith("policy")}) == 2 * (3**4 + 3**2)
+
+
+def test_blocks_of_published_networks_run_as_planned() -> None:
+    lines = run_widths("tests.quant.ncnn.block_widths", "20")
+    assert len([line for line in lines if line.startswith("policy")]) == 23 * len(BLOCKS)
+
+
+def test_weights_that_stay_float_are_masked_whatever_they_read() -> None:
+    """A transposed convolution and a scale between layers of 16 bits, which it would follow."""
+    layers = chain("Convolution", "Deconvolution", "Scale", "HardSwish", "Convolution")
+    board = Capabilities("x86", "bf16", COMMON | {"Deconvolution", "Scale", "HardSwish"})
+    found = plan_precision(layers, {"0": 16, "4": 16}, board, {})
+    assert [layer.name for layer in found.layers if masked(layer)] == ["1", "2", "3"]
+    assert [layer.type for layer in casts(found)] == ["Cast"]
+    assert found.blob_bits == {"b1": 16, "1_in0_f32": 32, "b2": 32, "b3": 32, "b4": 32, "b5": 16}
 
 
 @pytest.mark.parametrize("reader", ["Convolution", "ConvolutionDepthWise"])

@@ -8,6 +8,7 @@ import pytest
 from quant.errors import FormatError
 from quant.ncnn.build import dump, float_layers, mixed_layers
 from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.format import NcnnLayer
 from quant.ncnn.runtime import PROBED, Engine, capabilities, supports
 from tests.quant.ncnn.small_network import (
     RANGES,
@@ -70,6 +71,19 @@ def test_images_in_any_layout_are_read_alike() -> None:
     for view in (turned, wide):
         assert np.array_equal(engine.run(view), expected)
     assert not turned.flags.c_contiguous and not wide.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 7), (6, 4, 4), (5, 1, 3)])
+def test_channels_are_found_whatever_their_size(shape: tuple[int, int, int]) -> None:
+    """A Concat takes wrong numbers from channels that lie behind one another without gaps."""
+    layers = [
+        NcnnLayer("Input", "image", (), ("in0",)),
+        NcnnLayer("Split", "split", ("in0",), ("a", "b")),
+        NcnnLayer("Concat", "twice", ("a", "b"), ("out0",), {0: 0}),
+    ]
+    image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    found = Engine.from_memory(*dump(layers)).run(image)
+    assert np.array_equal(found, np.concatenate([image, image]))
 
 
 def test_results_outlive_the_engine() -> None:

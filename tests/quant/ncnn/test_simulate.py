@@ -15,6 +15,7 @@ from quant.ncnn.build import blob_names, dump, float_layers
 from quant.ncnn.runtime import Engine
 from quant.ncnn.simulate import simulated_layers
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 
 NEAR_HALF = 1e-4
@@ -105,7 +106,7 @@ def check_network(network: Network, layers: QuantizedLayers, image: Floats) -> N
             layer, x = layers[node.name], values[node.inputs[0]]
             if layer.input is not None:
                 levels = blobs[f"{node.name}_levels"]
-                check_levels(levels, x, layer.input)
+                check_levels(levels, x.reshape(levels.shape), layer.input)
                 x = levels.astype(np.float64)
             y = sums(x.astype(np.float32), node.layer, layer)
             # Before the activation: float32 sums lose what is small beside their terms.
@@ -114,15 +115,15 @@ def check_network(network: Network, layers: QuantizedLayers, image: Floats) -> N
             if blob in blobs:
                 assert np.abs(blobs[blob] - values[node.name]).max() <= allowed
         if blob in blobs:
-            values[node.name] = blobs[blob].astype(np.float64)
+            values[node.name] = blobs[blob].reshape(node.shape).astype(np.float64)
     assert np.array_equal(engine.run(image), blobs[names[graph.nodes[-1].name]])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=15)
+@pytest.mark.parametrize("kind", [*KINDS, *BLOCKS])
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 10_000))
 def test_every_layer_computes_its_formula(kind: str, seed: int) -> None:
-    known = case(kind)
+    known = block(kind) if kind in BLOCKS else case(kind)
     check_network(known.network, random_layers(known.network, seed), known.images[0].numpy())
 
 

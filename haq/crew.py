@@ -1,4 +1,4 @@
-"""Who evaluates policies for a command."""
+"""Who evaluates the policies of a search, and where."""
 
 from __future__ import annotations
 

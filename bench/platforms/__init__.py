@@ -1,0 +1,1 @@
+"""Whether platforms want policies of their own, and whether MACs foretell latency."""

@@ -1,0 +1,41 @@
+"""Every platform's policy on every platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.platforms.platform import Platform
+from bench.platforms.program import haq
+
+TOLERANCE = 1.005
+"""What is measured anew may be so much over the bound."""
+Table = dict[str, Any]
+
+
+def cross(platforms: Sequence[Platform], episodes: int, folder: Path) -> Table:
+    """Search on each, then let each policy cost what it does on the others."""
+    found, files = {}, []
+    for place, platform in enumerate(platforms):
+        run = folder / str(place)
+        summary = haq("search", *platform.options(), "--episodes", episodes, "--out", run)
+        found[platform.name] = {"kl": summary["best"]["kl"], "policy": summary["best"]["policy"]}
+        files.append(run / "policy.json")
+    for platform in platforms:
+        costs = platform.costs(files)
+        for home, cost in zip(found, costs, strict=True):
+            found[home].setdefault("cost", {})[platform.name] = cost
+    bounds = {platform.name: platform.bound for platform in platforms}
+    best = {name: at_home(name, found, bound) for name, bound in bounds.items()}
+    return {"bounds": bounds, "policies": found, "best_at_home": best}
+
+
+def at_home(name: str, policies: Table, bound: float) -> bool:
+    """Whether none of the others is as cheap there as the bound asks and as near to float."""
+    own = policies[name]["kl"]
+    return all(
+        one["cost"][name] > bound * TOLERANCE or one["kl"] >= own
+        for home, one in policies.items()
+        if home != name
+    )

@@ -1,0 +1,111 @@
+"""What is no quantizable layer, as ncnn's types and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from quant.graph import (
+    Channels,
+    Groups,
+    Node,
+    Op,
+    Pool,
+    Slope,
+    Transposed,
+    Upsample,
+    Weights,
+)
+from quant.ncnn.format import NcnnLayer, Payload, Value
+
+Typed = tuple[str, dict[int, Value]]
+INTERPOLATIONS = {"nearest": 1, "bilinear": 2}
+KINDS: Mapping[Op, Typed] = {
+    "input": ("Input", {}),
+    "add": ("BinaryOp", {0: 0}),
+    "mul": ("BinaryOp", {0: 2}),
+    "concat": ("Concat", {0: 0}),
+    "global_avg_pool": ("Pooling", {0: 1, 4: 1}),
+    "relu": ("ReLU", {}),
+    "relu6": ("Clip", {0: 0.0, 1: 6.0}),
+    "sigmoid": ("Sigmoid", {}),
+    "hardsigmoid": ("HardSigmoid", {0: 1 / 6, 1: 0.5}),
+    "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
+    "silu": ("Swish", {}),
+}
+
+
+def operation_type(node: Node) -> Typed:
+    """Type and parameters of a node without layer."""
+    if node.op in KINDS:
+        type_, params = KINDS[node.op]
+        return type_, dict(params)
+    if node.op == "reshape":
+        return "Reshape", {0: -1} if len(node.shape) == 1 else {0: 1, 1: 1, 2: node.shape[0]}
+    detail, constants = node.detail, node.constants
+    if isinstance(detail, Pool):
+        return "Pooling", pool_params(node.op, detail)
+    if isinstance(detail, Channels):
+        return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (0,)}
+    if isinstance(detail, Groups):
+        return "ShuffleChannel", {0: detail.count}
+    if isinstance(detail, Slope):
+        return "ReLU", {0: float(detail.value)}
+    if isinstance(detail, Upsample):
+        rows, columns = map(float, detail.factor)
+        return "Interp", {0: INTERPOLATIONS[detail.mode], 1: rows, 2: columns}
+    if isinstance(detail, Transposed):
+        return deconv_type(node, detail)
+    assert constants is not None
+    return "Scale", {0: len(constants.weight), 1: 1}
+
+
+def pool_params(op: Op, pool: Pool) -> dict[int, Value]:
+    """A max or average pool with torch's floor rule (pad mode 1)."""
+    left, right, top, bottom = pool.pads
+    params: dict[int, Value] = {
+        **{0: 0, 1: pool.kernel[1], 11: pool.kernel[0], 2: pool.stride[1], 12: pool.stride[0]},
+        **{3: left, 13: top, 14: right, 15: bottom, 5: 1},
+    }
+    return params if op == "max_pool" else {**params, 0: 1, 6: int(pool.counts_pads)}
+
+
+def deconv_type(node: Node, how: Transposed) -> Typed:
+    """Deconvolution, or DeconvolutionDepthWise for any grouped one.
+
+    ncnn cuts pads from the output; what is to be added to it (negative here) is given apart.
+    """
+    assert node.constants is not None
+    left, right, top, bottom = how.pads
+    params: dict[int, Value] = {
+        **{0: node.shape[0], 1: how.kernel[1], 11: how.kernel[0]},
+        **{2: how.dilation[1], 12: how.dilation[0], 3: how.stride[1], 13: how.stride[0]},
+        **{4: left, 14: top, 15: max(0, right), 16: max(0, bottom)},
+        **{18: max(0, -right), 19: max(0, -bottom), 5: 1, 6: node.constants.weight.size},
+    }
+    if how.groups == 1:
+        return "Deconvolution", params
+    return "DeconvolutionDepthWise", {**params, 7: how.groups}
+
+
+def constant_payload(node: Node) -> Payload | None:
+    """What the `.bin` holds of a node without layer. A Scale has no tag."""
+    if node.constants is None:
+        return None
+    if isinstance(node.detail, Transposed):
+        return deconv_payload(node.constants, node.detail.groups)
+    return Payload(node.constants.weight, node.constants.bias, tag=None)
+
+
+def deconv_payload(weights: Weights, groups: int) -> Payload:
+    """Weights in ncnn's order: (groups, out / groups, in / groups, height, width)."""
+    c_in, row, *kernel = weights.weight.shape
+    grouped = weights.weight.reshape(groups, c_in // groups, row, *kernel)
+    return Payload(np.ascontiguousarray(grouped.swapaxes(1, 2)).ravel(), weights.bias)
+
+
+def operation_layer(node: Node, inputs: tuple[str, ...], output: str) -> NcnnLayer:
+    """A node without layer that reads and gives blobs."""
+    type_, params = operation_type(node)
+    return NcnnLayer(type_, node.name, inputs, (output,), params, constant_payload(node))

@@ -1,0 +1,130 @@
+"""What is no quantizable layer, as ONNX nodes. Of several, the last has the name of our node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from quant.graph import (
+    Channels,
+    Groups,
+    Node,
+    Op,
+    Pool,
+    Slope,
+    Transposed,
+    Upsample,
+    Weights,
+)
+from quant.onnx_nodes import OnnxNodes
+
+KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
+    "add": ("Add", {}),
+    "mul": ("Mul", {}),
+    "concat": ("Concat", {"axis": 1}),
+    "global_avg_pool": ("GlobalAveragePool", {}),
+    "relu": ("Relu", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hardswish": ("HardSwish", {}),
+}
+INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
+    "nearest": {
+        "mode": "nearest",
+        "nearest_mode": "floor",
+        "coordinate_transformation_mode": "asymmetric",
+    },
+    "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+}
+
+
+def write_operation(onnx: OnnxNodes, node: Node, inputs: list[str]) -> str:
+    """Append a node without layer; the tensor that holds its value."""
+    if node.op in KINDS:
+        kind, attributes = KINDS[node.op]
+        return onnx.node(kind, inputs, node.name, **attributes)
+    if node.op == "relu6":
+        return onnx.clip(inputs[0], 0.0, 6.0, node.name)
+    if node.op == "silu":
+        gate = onnx.node("Sigmoid", inputs, f"{node.name}.sigmoid")
+        return onnx.node("Mul", [inputs[0], gate], node.name)
+    if node.op == "reshape":
+        shape = onnx.integers(f"{node.name}.shape", 0, *node.shape)
+        return onnx.node("Reshape", [inputs[0], shape], node.name)
+    return write_detail(onnx, node, inputs[0])
+
+
+def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
+    """Append a node that has a detail or constants."""
+    detail, constants = node.detail, node.constants
+    if isinstance(detail, Pool):
+        return write_pool(onnx, node, x, detail)
+    if isinstance(detail, Channels):
+        ends = (("starts", detail.start), ("ends", detail.stop), ("axes", 1))
+        given = [onnx.integers(f"{node.name}.{word}", value) for word, value in ends]
+        return onnx.node("Slice", [x, *given], node.name)
+    if isinstance(detail, Groups):
+        return write_shuffle(onnx, node, x, detail)
+    if isinstance(detail, Slope):
+        return onnx.node("LeakyRelu", [x], node.name, alpha=detail.value)
+    if isinstance(detail, Upsample):
+        factors = np.array((1, 1, *detail.factor), np.float32)
+        scales = onnx.constant(f"{node.name}.scales", factors)
+        return onnx.node("Resize", [x, "", scales], node.name, **INTERPOLATIONS[detail.mode])
+    assert constants is not None
+    if isinstance(detail, Transposed):
+        return write_deconv(onnx, node, x, detail, constants)
+    return write_scale(onnx, node, x, constants)
+
+
+def write_pool(onnx: OnnxNodes, node: Node, x: str, pool: Pool) -> str:
+    """Append a pool of any kind."""
+    window = {"kernel_shape": pool.kernel, "strides": pool.stride, "pads": onnx_pads(pool.pads)}
+    if node.op == "max_pool":
+        return onnx.node("MaxPool", [x], node.name, **window)
+    counts = int(pool.counts_pads)
+    return onnx.node("AveragePool", [x], node.name, count_include_pad=counts, **window)
+
+
+def write_shuffle(onnx: OnnxNodes, node: Node, x: str, groups: Groups) -> str:
+    """Append the three steps of a channel shuffle."""
+    name, (channels, *size) = node.name, node.shape
+    dealt = onnx.integers(f"{name}.dealt", 0, groups.count, channels // groups.count, *size)
+    split = onnx.node("Reshape", [x, dealt], f"{name}.split")
+    swapped = onnx.node("Transpose", [split], f"{name}.swap", perm=[0, 2, 1, 3, 4])
+    whole = onnx.integers(f"{name}.whole", 0, *node.shape)
+    return onnx.node("Reshape", [swapped, whole], name)
+
+
+def write_deconv(onnx: OnnxNodes, node: Node, x: str, how: Transposed, weights: Weights) -> str:
+    """Append a transposed convolution."""
+    left, right, top, bottom = how.pads
+    weight = onnx.constant(f"{node.name}.weight", weights.weight)
+    bias = onnx.constant(f"{node.name}.bias", weights.bias)
+    return onnx.node(
+        "ConvTranspose",
+        [x, weight, bias],
+        node.name,
+        kernel_shape=how.kernel,
+        strides=how.stride,
+        dilations=how.dilation,
+        group=how.groups,
+        pads=onnx_pads((left, max(0, right), top, max(0, bottom))),
+        output_padding=(max(0, -bottom), max(0, -right)),
+    )
+
+
+def write_scale(onnx: OnnxNodes, node: Node, x: str, weights: Weights) -> str:
+    """Append a factor and a shift a channel."""
+    shape = (1, -1, *[1] * (len(node.shape) - 1))
+    factor = onnx.constant(f"{node.name}.factor", weights.weight.reshape(shape))
+    shift = onnx.constant(f"{node.name}.shift", weights.bias.reshape(shape))
+    return onnx.node("Add", [onnx.node("Mul", [x, factor], f"{node.name}.mul"), shift], node.name)
+
+
+def onnx_pads(pads: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom) in ONNX's order (top, left, bottom, right)."""
+    left, right, top, bottom = pads
+    return (top, left, bottom, right)

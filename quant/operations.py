@@ -1,0 +1,111 @@
+"""What is no quantizable layer, run in torch. Nothing works in place: values may be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from quant.graph import (
+    Channels,
+    Groups,
+    Node,
+    Op,
+    Pool,
+    Slope,
+    Transposed,
+    Upsample,
+    Weights,
+)
+
+PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "relu6": F.relu6,
+    "sigmoid": torch.sigmoid,
+    "hardsigmoid": F.hardsigmoid,
+    "hardswish": F.hardswish,
+    "silu": F.silu,
+}
+
+
+def run_operation(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    """Value of a node without layer, for inputs (N, C, H, W) or (N, C); gradients flow."""
+    x = inputs[0]
+    if node.op in PLAIN:
+        return PLAIN[node.op](x)
+    if node.op == "add":
+        return x + inputs[1]
+    if node.op == "mul":
+        return x * inputs[1]
+    if node.op == "concat":
+        return torch.cat(list(inputs), 1)
+    if node.op == "reshape":
+        return x.reshape(len(x), *node.shape)
+    if node.op == "global_avg_pool":
+        return x.mean((2, 3), keepdim=True)
+    return run_detail(node, x)
+
+
+def run_detail(node: Node, x: Tensor) -> Tensor:
+    """Value of a node that has a detail or constants."""
+    detail, constants = node.detail, node.constants
+    if isinstance(detail, Pool):
+        return max_pool(x, detail) if node.op == "max_pool" else avg_pool(x, detail)
+    if isinstance(detail, Channels):
+        return x[:, detail.start : detail.stop]
+    if isinstance(detail, Groups):
+        return F.channel_shuffle(x, detail.count)
+    if isinstance(detail, Slope):
+        return F.leaky_relu(x, detail.value)
+    if isinstance(detail, Upsample):
+        return upsample(x, detail)
+    assert constants is not None
+    if isinstance(detail, Transposed):
+        return deconv(x, detail, constants)
+    return scale(x, constants)
+
+
+def max_pool(x: Tensor, pool: Pool) -> Tensor:
+    """Max pooling with minus infinity around the image."""
+    padded = F.pad(x, pool.pads, value=float("-inf"))
+    return F.max_pool2d(padded, pool.kernel, pool.stride)
+
+
+def avg_pool(x: Tensor, pool: Pool) -> Tensor:
+    """Average pooling; where pads do not count, by the share of each window that is image."""
+    averages = F.avg_pool2d(F.pad(x, pool.pads), pool.kernel, pool.stride)
+    if pool.counts_pads or not any(pool.pads):
+        return averages
+    image = torch.ones_like(x[:1, :1])
+    return averages / F.avg_pool2d(F.pad(image, pool.pads), pool.kernel, pool.stride)
+
+
+def upsample(x: Tensor, detail: Upsample) -> Tensor:
+    """More pixels."""
+    factors = [float(factor) for factor in detail.factor]
+    corners = None if detail.mode == "nearest" else False
+    return F.interpolate(x, scale_factor=factors, mode=detail.mode, align_corners=corners)
+
+
+def deconv(x: Tensor, how: Transposed, weights: Weights) -> Tensor:
+    """A transposed convolution: all that its windows reach, then its pads cut or added."""
+    weight, bias = on_device(weights, x)
+    reached = F.conv_transpose2d(
+        x, weight, None, how.stride, groups=how.groups, dilation=how.dilation
+    )
+    return F.pad(reached, [-pad for pad in how.pads]) + bias[:, None, None]
+
+
+def scale(x: Tensor, weights: Weights) -> Tensor:
+    """A factor and a shift a channel."""
+    weight, bias = on_device(weights, x)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    return x * weight.reshape(shape) + bias.reshape(shape)
+
+
+def on_device(weights: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Constants as tensors beside x, and as exact."""
+    weight, bias = torch.from_numpy(weights.weight), torch.from_numpy(weights.bias)
+    return weight.to(x), bias.to(x)

@@ -1,0 +1,180 @@
+"""torch's operations below its functions (ATen), where they differ from these or read constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from quant.errors import ModelError
+from quant.trace.aten_layers import (
+    addmm,
+    batch_norm,
+    conv,
+    convolution,
+    deconv,
+    frozen_norm,
+    linear,
+    matmul,
+)
+from quant.trace.call import Call
+from quant.trace.functions import FUNCTIONS, enlarge
+from quant.trace.pending import Pending, Value, by_channel
+from quant.trace.program import Constant
+
+Read = Callable[[Pending, Call], Any]
+END = 2**63 - 1
+"""Where a slice ends that goes on to the end."""
+
+
+def add(pending: Pending, call: Call) -> Value:
+    """The sum of two values, or of a value and constants."""
+    refuse_alpha(call)
+    values, constant = operands(call)
+    if constant is None:
+        return pending.builder.add(call.name, [pending.plain(value) for value in values])
+    return pending.plus(call.name, values[0], constant)
+
+
+def subtract(pending: Pending, call: Call) -> Value:
+    """A value less constants, or constants less a value; rsub has its arguments swapped."""
+    refuse_alpha(call)
+    values, constant = operands(call)
+    if constant is None:
+        raise ModelError(f"operation '{call.name}' subtracts two values, which is not supported")
+    if (values[0] is call.args[0]) == (call.target == "sub"):
+        return pending.plus(call.name, values[0], -constant)
+    return pending.plus(call.name, pending.times(call.name, values[0], -1.0), constant)
+
+
+def multiply(pending: Pending, call: Call) -> Value:
+    """The product of two values, or of a value and constants."""
+    values, constant = operands(call)
+    if constant is None:
+        return pending.product(call.name, *values)
+    return pending.times(call.name, values[0], constant)
+
+
+def divide(pending: Pending, call: Call) -> Value:
+    """A value divided by constants."""
+    values, constant = operands(call)
+    if call.kwargs or constant is None or values[0] is not call.args[0] or np.any(constant == 0):
+        raise ModelError(f"operation '{call.name}' divides by what is no constant")
+    return pending.times(call.name, values[0], 1.0 / constant)
+
+
+def refuse_alpha(call: Call) -> None:
+    """Raise ModelError where what is added is multiplied, too."""
+    if call.argument(2, "alpha", 1) != 1:
+        raise ModelError(f"operation '{call.name}' has an alpha, which is not supported")
+
+
+def operands(call: Call) -> tuple[list[Value], Any]:
+    """The values that are joined, and the constants if one side is that."""
+    constant: Any = None
+    values: list[Value] = []
+    for arg in call.args[:2]:
+        if isinstance(arg, Constant):
+            constant = by_channel(call.name, arg.value, call.shape)
+        elif isinstance(arg, int | float):
+            constant = np.float64(arg)
+        else:
+            values.append(arg)
+    if not values:
+        raise ModelError(f"operation '{call.name}' reads constants alone, which is not supported")
+    return values, constant
+
+
+def clip(pending: Pending, call: Call) -> Value:
+    """A ReLU or a ReLU6 under its other name."""
+    bounds = ((1, "min", None), (2, "max", None))
+    low, high = (call.argument(*given) for given in bounds)
+    return pending.clip(call.name, call.args[0], low, high)
+
+
+def relu6(pending: Pending, call: Call) -> Value:
+    """A ReLU6."""
+    return pending.clip(call.name, call.args[0], 0, 6)
+
+
+def pad(pending: Pending, call: Call) -> Value:
+    """Zeros around an image."""
+    amounts = call.args[1]
+    words = [arg for arg in call.args[2:] if isinstance(arg, str)]
+    fill = [arg for arg in call.args[2:] if isinstance(arg, int | float)]
+    if words not in ([], ["constant"]) or any(fill) or any(amounts[4:]):
+        raise ModelError(f"operation '{call.name}' pads other than zeros around pixels")
+    left, right, top, bottom = [*amounts, 0, 0][:4]
+    return pending.pad(call.name, call.args[0], (left, right, top, bottom))
+
+
+def take(pending: Pending, call: Call) -> Value:
+    """A range of channels: slice(x, axis, start, end, step)."""
+    axis, start, stop = (
+        call.argument(1, "dim", 0),
+        call.argument(2, "start"),
+        call.argument(3, "end"),
+    )
+    if start in (None, 0) and stop in (None, END):
+        return call.args[0]  # type: ignore[no-any-return]
+    if call.axis(axis) != 1 or call.argument(4, "step", 1) != 1:
+        raise ModelError(f"operation '{call.name}': only ranges of channels (dim 1) are taken")
+    first, last, _ = slice(start, stop).indices(call.before.shape[1])
+    return pending.builder.slice(call.name, pending.plain(call.args[0]), first, last)
+
+
+def upsample(mode: str) -> Callable[[Call], str]:
+    """More pixels; where there is interpolation the third argument aligns corners."""
+    return lambda call: enlarge(call, mode, mode != "nearest" and bool(call.args[2]))
+
+
+def transposed(constant: Constant, order: tuple[int, ...] | None = None) -> Constant:
+    """A constant with its axes in another order, by default the last first."""
+    return replace(constant, value=constant.value.transpose(order))
+
+
+def swapped(constant: Constant, one: int, other: int) -> Constant:
+    """A constant with two axes swapped."""
+    return replace(constant, value=constant.value.swapaxes(one, other))
+
+
+def reshaped(constant: Constant, shape: list[int]) -> Constant:
+    """A constant in another shape."""
+    return replace(constant, value=constant.value.reshape(shape))
+
+
+def kept(constant: Constant, *_: object) -> Constant:
+    """The constant as it is."""
+    return constant
+
+
+ATEN: Mapping[str, Read] = {
+    **{"conv2d": conv, "convolution": convolution, "conv_transpose2d": deconv},
+    **{"linear": linear, "addmm": addmm, "mm": matmul, "matmul": matmul},
+    **{"batch_norm": batch_norm, "_native_batch_norm_legit_no_training": frozen_norm},
+    **{"add": add, "sub": subtract, "rsub": subtract, "mul": multiply, "div": divide},
+    **{"clamp": clip, "clamp_min": clip, "hardtanh": clip, "relu6": relu6},
+    **{"pad": pad, "constant_pad_nd": pad, "slice": take},
+}
+"""Operations that read constants, or values that wait."""
+
+PLAIN: Mapping[str, Callable[[Call], Any]] = {
+    **FUNCTIONS,
+    **{"upsample_nearest2d": upsample("nearest"), "upsample_bilinear2d": upsample("bilinear")},
+    **{"max_pool2d_with_indices": FUNCTIONS["max_pool2d"]},
+    **{"_adaptive_avg_pool2d": FUNCTIONS["adaptive_avg_pool2d"]},
+    **{"split_with_sizes": FUNCTIONS["split"], "feature_dropout": FUNCTIONS["dropout"]},
+    **{"native_channel_shuffle": FUNCTIONS["channel_shuffle"]},
+    **dict.fromkeys(("_unsafe_view", "squeeze_copy"), FUNCTIONS["view"]),
+    **dict.fromkeys(("alias", "to", "_to_copy", "lift_fresh_copy"), FUNCTIONS["clone"]),
+}
+"""Operations that read images and vectors alone."""
+
+FOLDED: Mapping[str, Callable[..., Constant]] = {
+    **{"permute": transposed, "t": transposed, "transpose": swapped},
+    **dict.fromkeys(("view", "reshape", "_unsafe_view"), reshaped),
+    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), kept),
+}
+"""What is done to weights before they are used."""

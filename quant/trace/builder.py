@@ -1,0 +1,251 @@
+"""Nodes and weights of a network, added one by one by whoever reads one.
+
+    builder = Builder()
+    x = builder.image("x", (3, 32, 32))
+    x = builder.conv("stem", x, (8, 16, 16), weights, Window(stride=(2, 2), pads=(1, 1, 1, 1)))
+    x = builder.norm("stem_norm", x, norm_of(mean, variance, gamma, beta, 1e-5))
+    x = builder.activate("relu", x, "relu")
+    network = builder.finish(x, (8, 16, 16))
+
+Every method takes the name of what it makes, the names of what it reads, and where it needs it the
+shape of its output for one image; it returns the name by which the value is read. Readers need not
+fold or fuse anything: `finish` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from quant.errors import ModelError
+from quant.fold import Norm
+from quant.graph import (
+    Channels,
+    Detail,
+    Groups,
+    Interpolation,
+    Layer,
+    Network,
+    Node,
+    Op,
+    Pool,
+    Transposed,
+    Upsample,
+    Weights,
+)
+from quant.trace.fuse import fuse
+from quant.trace.views import Shape, View, dealt_groups, is_flattening, shows_pixel
+from quant.trace.windows import Window, average_window, fitted
+
+
+class Builder:
+    """Collects nodes in the order in which they are computed. All methods raise ModelError."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._weights: dict[str, Weights] = {}
+        self._norms: dict[str, Norm] = {}
+        self._views: dict[str, View] = {}
+
+    def image(self, name: str, shape: Shape) -> str:
+        """The one input (C, H, W)."""
+        if self.nodes:
+            first = next(iter(self.nodes))
+            raise ModelError(
+                f"the network has the inputs {first} and {name}: one image in and one output are "
+                "needed"
+            )
+        return self._add(Node(name, "input", (), shape))
+
+    def conv(self, name: str, source: str, shape: Shape, weights: Weights, window: Window) -> str:
+        """A convolution with weights (c_out, c_in / groups, height, width)."""
+        before = self._image(name, source)
+        c_out, row, *kernel = weights.weight.shape
+        layer = Layer(
+            name,
+            "conv",
+            row * window.groups,
+            c_out,
+            (kernel[0], kernel[1]),
+            window.stride,
+            window.pads,
+            window.dilation,
+            window.groups,
+            (before[1], before[2]),
+            (shape[1], shape[2]),
+        )
+        return self._layer(layer, source, shape, weights)
+
+    def linear(self, name: str, source: str, weights: Weights) -> str:
+        """A matrix product with weights (c_out, c_in), of a vector or an image of one pixel."""
+        c_out, c_in = weights.weight.shape
+        shape = self._shape(name, source)
+        if shape not in ((c_in,), (c_in, 1, 1)):
+            raise ModelError(f"layer {name} reads {written(shape)}, not a vector: flatten it")
+        return self._layer(Layer(name, "linear", c_in, c_out), source, (c_out,), weights)
+
+    def deconv(
+        self, name: str, source: str, shape: Shape, weights: Weights, how: Transposed
+    ) -> str:
+        """A transposed convolution with weights (c_in, c_out / groups, height, width)."""
+        self._image(name, source)
+        return self._add(Node(name, "deconv", (source,), shape, None, how, weights))
+
+    def norm(self, name: str, source: str, norm: Norm) -> str:
+        """A batch norm of the channels of an image or a vector."""
+        self._norms[name] = norm
+        return self._plain(name, "scale", (source,), self._shape(name, source))
+
+    def activate(self, name: str, source: str, op: Op, detail: Detail | None = None) -> str:
+        """ReLU, sigmoid and the like."""
+        return self._plain(name, op, (source,), self._shape(name, source), detail)
+
+    def add(self, name: str, sources: Sequence[str]) -> str:
+        """The sum of two values of one shape."""
+        shapes = [self._shape(name, source) for source in sources]
+        if len(shapes) != 2 or shapes[0] != shapes[1]:
+            raise ModelError(f"operation '{name}' is not the sum of two values of one shape")
+        return self._plain(name, "add", sources, shapes[0])
+
+    def mul(self, name: str, sources: Sequence[str]) -> str:
+        """The product of two values of one shape, or of an image and a factor a channel.
+
+        The factor (C, 1, 1) becomes the second input.
+        """
+        ordered = sorted(sources, key=lambda source: -prod(self._shape(name, source)))
+        shapes = [self.nodes[source].shape for source in ordered]
+        if len(shapes) != 2 or shapes[1] not in (shapes[0], (shapes[0][0], 1, 1)):
+            raise ModelError(
+                f"operation '{name}' is not the product of two values of one shape, or of an image "
+                "and a factor a channel"
+            )
+        return self._plain(name, "mul", ordered, shapes[0])
+
+    def concat(self, name: str, sources: Sequence[str]) -> str:
+        """Channels of values behind one another."""
+        shapes = [self._shape(name, source) for source in sources]
+        if len({shape[1:] for shape in shapes}) != 1:
+            raise ModelError(f"operation '{name}' joins values of several sizes")
+        if len(shapes) == 1:
+            return sources[0]
+        channels = sum(shape[0] for shape in shapes)
+        return self._plain(name, "concat", sources, (channels, *shapes[0][1:]))
+
+    def slice(self, name: str, source: str, start: int, stop: int) -> str:
+        """Channels `start` up to `stop` of a value."""
+        channels, *size = self._shape(name, source)
+        if (start, stop) == (0, channels):
+            return source
+        if not 0 <= start < stop <= channels:
+            raise ModelError(f"operation '{name}' takes no channels of {source}")
+        shape = (stop - start, *size)
+        return self._plain(name, "slice", (source,), shape, Channels(start, stop))
+
+    def shuffle(self, name: str, source: str, groups: int) -> str:
+        """Channels dealt out in turn to `groups` groups."""
+        shape = self._image(name, source)
+        if shape[0] % groups:
+            raise ModelError(
+                f"operation '{name}': {groups} groups do not divide {shape[0]} channels"
+            )
+        if groups in (1, shape[0]):
+            return source
+        return self._plain(name, "shuffle", (source,), shape, Groups(groups))
+
+    def max_pool(self, name: str, source: str, shape: Shape, pool: Pool) -> str:
+        """Max pooling; where `shape` has a row or column more than fits, the window goes beyond."""
+        window = fitted(pool, self._image(name, source), shape)
+        return self._plain(name, "max_pool", (source,), shape, window)
+
+    def avg_pool(self, name: str, source: str, shape: Shape, pool: Pool) -> str:
+        """Average pooling, by torch's rules for windows that go beyond the image."""
+        before = self._image(name, source)
+        window = average_window(name, pool, before, shape)
+        if window.kernel == before[1:] and not any(window.pads):
+            return self.mean(name, source)
+        return self._plain(name, "avg_pool", (source,), shape, window)
+
+    def mean(self, name: str, source: str) -> str:
+        """The mean over all pixels: (C, 1, 1)."""
+        channels = self._image(name, source)[0]
+        return self._plain(name, "global_avg_pool", (source,), (channels, 1, 1))
+
+    def upsample(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
+        """More pixels by whole factors, corners not aligned."""
+        _, height, width = self._image(name, source)
+        if shape[1] % height or shape[2] % width:
+            raise ModelError(f"operation '{name}' does not enlarge by whole factors")
+        factor = (shape[1] // height, shape[2] // width)
+        if factor == (1, 1):
+            return source
+        return self._plain(name, "upsample", (source,), shape, Upsample(factor, mode))
+
+    def reshape(self, name: str, source: str, shape: Shape) -> str:
+        """The same numbers in another shape: flattened, or on the way to a shuffle."""
+        view = self._view(source)
+        node = self.nodes[view.source]
+        if view.groups:
+            if shape != node.shape:
+                raise ModelError(f"operation '{name}' makes no image of shuffled channels")
+            return self.shuffle(name, node.name, view.groups)
+        if shape == node.shape or shows_pixel(node.shape, shape):
+            return node.name
+        if is_flattening(node.shape, shape):
+            return self._plain(name, "reshape", (node.name,), shape)
+        self._views[name] = View(node.name, shape)
+        return name
+
+    def permute(self, name: str, source: str, order: Sequence[int]) -> str:
+        """Axes in another order, the batch being the first: only as a shuffle needs it."""
+        view = self._view(source)
+        groups = dealt_groups(view, self.nodes[view.source].shape, tuple(order))
+        if not groups:
+            raise ModelError(
+                f"operation '{name}' is not supported: axes are only swapped to shuffle channels"
+            )
+        shape = tuple(view.shape[axis - 1] for axis in order[1:])
+        self._views[name] = View(view.source, shape, groups)
+        return name
+
+    def finish(self, source: str, shape: Shape) -> Network:
+        """The network that gives `source`, in the shape that it has for one image."""
+        if self._shape("output", source) != shape:
+            source = self._plain(f"{source}_flat", "reshape", (source,), shape)
+        return fuse(self.nodes, source, self._weights, self._norms)
+
+    def _view(self, source: str) -> View:
+        return self._views.get(source) or View(source, self.nodes[source].shape)
+
+    def _shape(self, name: str, source: str) -> Shape:
+        """Shape of a value that `name` reads."""
+        if source in self._views:
+            shape = written(self._views[source].shape)
+            raise ModelError(f"'{name}' reads a value of shape {shape}: neither image nor vector")
+        return self.nodes[source].shape
+
+    def _image(self, name: str, source: str) -> Shape:
+        """Shape (C, H, W) of an image that `name` reads."""
+        shape = self._shape(name, source)
+        if len(shape) != 3:
+            raise ModelError(f"'{name}' reads a vector of {shape[0]}, not an image")
+        return shape
+
+    def _plain(
+        self, name: str, op: Op, sources: Sequence[str], shape: Shape, detail: Detail | None = None
+    ) -> str:
+        return self._add(Node(name, op, tuple(sources), shape, detail=detail))
+
+    def _layer(self, layer: Layer, source: str, shape: Shape, weights: Weights) -> str:
+        self._weights[layer.name] = weights
+        return self._add(Node(layer.name, layer.op, (source,), shape, layer))
+
+    def _add(self, node: Node) -> str:
+        if node.name in self.nodes:
+            raise ModelError(f"layer {node.name} is used twice, which is not supported")
+        self.nodes[node.name] = node
+        return node.name
+
+
+def written(shape: Shape) -> str:
+    """A shape as people write it."""
+    return "x".join(map(str, shape))

@@ -1,0 +1,226 @@
+"""torch's modules, each with what it is to the builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from quant.errors import ModelError
+from quant.fold import Norm, norm_of
+from quant.graph import Floats, Op, Pool, Slope, Transposed, Weights
+from quant.trace.call import Call
+from quant.trace.functions import enlarge, pooled_evenly
+from quant.trace.windows import Window
+
+Read = Callable[[Call, Any], str]
+
+
+def reader_of(name: str, module: nn.Module) -> Read:
+    """What reads a module, by its type or the nearest one above it. Raises ModelError."""
+    for kind in type(module).__mro__:
+        if kind in MODULES:
+            return MODULES[kind]
+    raise ModelError(f"layer {name} ({type(module).__name__}) is not supported")
+
+
+def conv(call: Call, module: nn.Conv2d) -> str:
+    """A convolution; `pads` of a subclass that pads for itself win over torch's padding."""
+    refuse_padding_mode(call, module)
+    own = type(module).forward is not nn.Conv2d.forward
+    if own and not hasattr(module, "pads"):
+        raise ModelError(
+            f"layer {call.target} ({type(module).__name__}) has a forward of its own: only one "
+            "with `pads` (left, right, top, bottom) is supported"
+        )
+    window = Window(
+        pair(module.stride),
+        getattr(module, "pads", pads_of(module)),
+        pair(module.dilation),
+        module.groups,
+    )
+    return call.builder.conv(call.target, call.source, call.shape, layer_weights(module), window)
+
+
+def pads_of(module: nn.Conv2d) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom); 'same' pads an odd pixel at the end, as torch does."""
+    if not isinstance(module.padding, str):
+        return both_sides(module.padding)
+    if module.padding == "same":
+        (dy, dx), (ky, kx) = pair(module.dilation), pair(module.kernel_size)
+        vertical, horizontal = dy * (ky - 1), dx * (kx - 1)
+        return (
+            *(horizontal // 2, horizontal - horizontal // 2),
+            *(vertical // 2, vertical - vertical // 2),
+        )
+    return (0, 0, 0, 0)
+
+
+def deconv(call: Call, module: nn.ConvTranspose2d) -> str:
+    """A transposed convolution; what it pads its output with is less of it to be cut."""
+    refuse_padding_mode(call, module)
+    top, left = module.padding if isinstance(module.padding, tuple) else (0, 0)
+    (more_y, more_x), stride = pair(module.output_padding), pair(module.stride)
+    if more_y >= stride[0] or more_x >= stride[1]:
+        # torch allows as much as the dilation; onnxruntime does not.
+        raise ModelError(f"layer {call.target}: output_padding must be less than its stride")
+    how = Transposed(
+        pair(module.kernel_size),
+        stride,
+        (left, left - more_x, top, top - more_y),
+        pair(module.dilation),
+        module.groups,
+    )
+    weights = layer_weights(module, module.out_channels)
+    return call.builder.deconv(call.target, call.source, call.shape, weights, how)
+
+
+def refuse_padding_mode(call: Call, module: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Raise ModelError where anything but zeros is padded."""
+    if module.padding_mode != "zeros":
+        raise ModelError(
+            f"layer {call.target}: padding_mode '{module.padding_mode}' is not supported: pad zeros"
+        )
+
+
+def linear(call: Call, module: nn.Linear) -> str:
+    """A matrix product of a vector."""
+    if call.before.ndim != 2:
+        raise ModelError(f"layer {call.target} reads no vector: flatten before it")
+    return call.builder.linear(call.target, call.source, layer_weights(module))
+
+
+def norm(call: Call, module: nn.BatchNorm2d) -> str:
+    """A batch norm."""
+    return call.builder.norm(call.target, call.source, norm_numbers(call.target, module))
+
+
+def norm_numbers(name: str, module: nn.BatchNorm2d) -> Norm:
+    """Statistics and weights of a batch norm. Raises ModelError where it has no statistics."""
+    if module.running_mean is None or module.running_var is None:
+        raise ModelError(f"batch norm {name} has no running statistics: it cannot be folded")
+    gamma, beta = (floats(module.weight), floats(module.bias)) if module.affine else (None, None)
+    mean, variance = floats(module.running_mean), floats(module.running_var)
+    return norm_of(mean, variance, gamma, beta, module.eps)
+
+
+def layer_weights(
+    layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, outputs: int | None = None
+) -> Weights:
+    """float32 copies of a layer's weight and bias; a missing bias becomes zeros."""
+    weight = floats(layer.weight)
+    if layer.bias is None:
+        return Weights(weight, np.zeros(outputs or len(weight), np.float32))
+    return Weights(weight, floats(layer.bias))
+
+
+def floats(values: Tensor) -> Floats:
+    """A copy as float32 numbers."""
+    found: Floats = values.detach().cpu().numpy().astype(np.float32)
+    return found
+
+
+def activation(op: Op) -> Read:
+    """A module that is one activation."""
+    return lambda call, _: call.builder.activate(call.name, call.source, op)
+
+
+def leaky_relu(call: Call, module: nn.LeakyReLU) -> str:
+    """A ReLU with a slope."""
+    slope = Slope(module.negative_slope)
+    return call.builder.activate(call.name, call.source, "leaky_relu", slope)
+
+
+def hardtanh(call: Call, module: nn.Hardtanh) -> str:
+    """ReLU6 under its other name."""
+    if (module.min_val, module.max_val) != (0, 6):
+        raise ModelError(f"layer {call.target}: of Hardtanh only 0 to 6, a ReLU6, is supported")
+    return call.builder.activate(call.name, call.source, "relu6")
+
+
+def max_pool(call: Call, module: nn.MaxPool2d) -> str:
+    """Max pooling."""
+    if pair(module.dilation) != (1, 1):
+        raise ModelError(f"layer {call.target}: max pooling with dilation is not supported")
+    window = Pool(pair(module.kernel_size), pair(module.stride), both_sides(module.padding))
+    return call.builder.max_pool(call.name, call.source, call.shape, window)
+
+
+def avg_pool(call: Call, module: nn.AvgPool2d) -> str:
+    """Average pooling."""
+    if module.divisor_override is not None:
+        raise ModelError(f"layer {call.target}: divisor_override is not supported")
+    window = Pool(
+        pair(module.kernel_size),
+        pair(module.stride),
+        both_sides(module.padding),
+        module.count_include_pad,
+    )
+    return call.builder.avg_pool(call.name, call.source, call.shape, window)
+
+
+def adaptive_pool(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
+    """Average pooling to a number of pixels."""
+    return pooled_evenly(call)
+
+
+def shuffle(call: Call, module: nn.ChannelShuffle) -> str:
+    """Channels dealt out to groups."""
+    return call.builder.shuffle(call.name, call.source, module.groups)
+
+
+def upsample(call: Call, module: nn.Upsample) -> str:
+    """More pixels."""
+    return enlarge(call, module.mode, bool(module.align_corners))
+
+
+def flatten(call: Call, module: nn.Module) -> str:
+    """The same numbers in another shape."""
+    return call.builder.reshape(call.name, call.source, call.shape)
+
+
+def identity(call: Call, module: nn.Module) -> str:
+    """Nothing."""
+    return call.source
+
+
+def both_sides(padding: int | tuple[int, ...]) -> tuple[int, int, int, int]:
+    """torch's padding (height, width) as (left, right, top, bottom)."""
+    vertical, horizontal = pair(padding)
+    return (horizontal, horizontal, vertical, vertical)
+
+
+def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    """(a, b) from a number or a pair."""
+    if isinstance(value, int):
+        return value, value
+    return value[0], value[1]
+
+
+MODULES: dict[type, Read] = {
+    nn.Conv2d: conv,
+    nn.ConvTranspose2d: deconv,
+    nn.Linear: linear,
+    nn.BatchNorm1d: norm,
+    nn.BatchNorm2d: norm,
+    nn.ReLU: activation("relu"),
+    nn.ReLU6: activation("relu6"),
+    nn.Hardtanh: hardtanh,
+    nn.LeakyReLU: leaky_relu,
+    nn.Sigmoid: activation("sigmoid"),
+    nn.Hardsigmoid: activation("hardsigmoid"),
+    nn.Hardswish: activation("hardswish"),
+    nn.SiLU: activation("silu"),
+    nn.MaxPool2d: max_pool,
+    nn.AvgPool2d: avg_pool,
+    nn.AdaptiveAvgPool2d: adaptive_pool,
+    nn.ChannelShuffle: shuffle,
+    nn.Upsample: upsample,
+    nn.Flatten: flatten,
+    nn.Unflatten: flatten,
+    nn.Dropout: identity,
+    nn.Dropout2d: identity,
+    nn.Identity: identity,
+}

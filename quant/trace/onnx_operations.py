@@ -1,0 +1,165 @@
+"""ONNX operations by name, each with what it is to the builder (onnx.ai/onnx/operators)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from quant.graph import Op, Slope
+from quant.trace.onnx_call import OnnxCall
+from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
+from quant.trace.onnx_pools import average_pool, max_pool, mean, pad, resize
+from quant.trace.pending import Value, by_channel
+
+Read = Callable[[OnnxCall], Any]
+
+
+def add(call: OnnxCall) -> Value:
+    """The sum of two values, or of a value and constants."""
+    variable, constant = operands(call)
+    if constant is None:
+        return call.pending.builder.add(call.name, [call.pending.plain(v) for v in variable])
+    return call.pending.plus(call.name, variable[0], constant)
+
+
+def subtract(call: OnnxCall) -> Value:
+    """A value less constants, or constants less a value."""
+    variable, constant = operands(call)
+    if constant is None:
+        raise call.refused("subtracts two values, which is not supported")
+    if call.file.constant(call.step.inputs[0]) is None:
+        return call.pending.plus(call.name, variable[0], -constant)
+    negative = call.pending.times(call.name, variable[0], -1.0)
+    return call.pending.plus(call.name, negative, constant)
+
+
+def multiply(call: OnnxCall) -> Value:
+    """The product of two values, or of a value and constants."""
+    variable, constant = operands(call)
+    if constant is None:
+        return call.pending.product(call.name, *variable)
+    return call.pending.times(call.name, variable[0], constant)
+
+
+def divide(call: OnnxCall) -> Value:
+    """A value divided by constants."""
+    variable, constant = operands(call)
+    if constant is None or call.file.constant(call.step.inputs[1]) is None or np.any(constant == 0):
+        raise call.refused("divides by what is no constant, which is not supported")
+    return call.pending.times(call.name, variable[0], 1.0 / constant)
+
+
+def operands(call: OnnxCall) -> tuple[list[Value], Any]:
+    """The values that are joined, and the constants if one side is that."""
+    variable = [name for name in call.step.inputs if call.file.constant(name) is None]
+    constants = [name for name in call.step.inputs if name not in variable]
+    if not constants:
+        return [call.values[name] for name in variable], None
+    shape = call.shape_of(variable[0])
+    constant = by_channel(call.name, call.file.values[constants[0]], shape)
+    return [call.values[variable[0]]], constant
+
+
+def concat(call: OnnxCall) -> Value:
+    """Values joined along the channels."""
+    if call.attribute("axis") % (1 + len(call.shape)) != 1:
+        raise call.refused("joins another axis than channels (1)")
+    sources = [call.pending.plain(call.values[name]) for name in call.step.inputs]
+    return call.pending.builder.concat(call.name, sources)
+
+
+def split(call: OnnxCall) -> tuple[Value, ...]:
+    """Ranges of channels, one behind the other."""
+    if call.axis(call.attribute("axis", 0)) != 1:
+        raise call.refused("splits another axis than channels (1)")
+    found, start = [], 0
+    for index, part in enumerate(call.step.outputs):
+        stop = start + call.shape_of(part)[0]
+        name = f"{call.name}_{index}"
+        found.append(call.pending.builder.slice(name, call.source, start, stop))
+        start = stop
+    return tuple(found)
+
+
+def take(call: OnnxCall) -> Value:
+    """A range of channels."""
+    starts, ends, axes, steps = (call.constant(index) for index in (1, 2, 3, 4))
+    if starts is None or ends is None:
+        raise call.refused("says no range of channels")
+    given = range(len(starts)) if axes is None else axes.tolist()
+    if [call.axis(axis) for axis in given] != [1] or (steps is not None and steps.tolist() != [1]):
+        raise call.refused("takes other than a range of channels")
+    start, stop, _ = slice(int(starts[0]), int(ends[0])).indices(call.before[0])
+    return call.pending.builder.slice(call.name, call.source, start, stop)
+
+
+def reshape(call: OnnxCall) -> Value:
+    """The same numbers in another shape."""
+    return call.pending.builder.reshape(call.name, call.source, call.shape)
+
+
+def transpose(call: OnnxCall) -> Value:
+    """Axes in another order."""
+    order = call.attribute("perm") or range(len(call.before), -1, -1)
+    return call.pending.builder.permute(call.name, call.source, list(order))
+
+
+def expand(call: OnnxCall) -> Value:
+    """A factor a channel, which needs no pixels to be multiplied with an image."""
+    if call.before[1:] != (1, 1):
+        raise call.refused("expands other than a factor a channel (C, 1, 1)")
+    return call.value
+
+
+def activation(op: Op) -> Read:
+    """An operation that is one activation."""
+    return lambda call: call.pending.builder.activate(call.name, call.source, op)
+
+
+def leaky_relu(call: OnnxCall) -> Value:
+    """A ReLU with a slope."""
+    slope = Slope(call.attribute("alpha", 0.01))
+    return call.pending.builder.activate(call.name, call.source, "leaky_relu", slope)
+
+
+def hard_sigmoid(call: OnnxCall) -> Value:
+    """torch's hard sigmoid, relu6(x + 3) / 6."""
+    alpha, beta = call.attribute("alpha", 0.2), call.attribute("beta", 0.5)
+    if not np.allclose((alpha, beta), (1 / 6, 0.5), atol=1e-6):
+        raise call.refused("has other factors than 1/6 and 0.5, which is not supported")
+    return call.pending.builder.activate(call.name, call.source, "hardsigmoid")
+
+
+def clip(call: OnnxCall) -> Value:
+    """A ReLU or a ReLU6 under its other name."""
+    low, high = (bound(call, index, name) for index, name in ((1, "min"), (2, "max")))
+    return call.pending.clip(call.name, call.value, low, high)
+
+
+def bound(call: OnnxCall, index: int, name: str) -> float | None:
+    """A bound of Clip: an input, before version 11 an attribute."""
+    given = call.constant(index)
+    return call.attribute(name) if given is None else float(given.item())
+
+
+def identity(call: OnnxCall) -> Value:
+    """Nothing."""
+    return call.value
+
+
+OPERATIONS: dict[str, Read] = {
+    **{"Conv": conv, "ConvTranspose": deconv, "Gemm": gemm, "MatMul": matmul},
+    **{"BatchNormalization": batch_norm},
+    **{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide},
+    **{"Concat": concat, "Split": split, "Slice": take},
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),
+    **{"Transpose": transpose, "Pad": pad, "Resize": resize, "Expand": expand},
+    **{"MaxPool": max_pool, "AveragePool": average_pool},
+    **{"GlobalAveragePool": mean, "ReduceMean": mean},
+    **{"Relu": activation("relu"), "LeakyRelu": leaky_relu, "Clip": clip},
+    **{"Sigmoid": activation("sigmoid"), "HardSigmoid": hard_sigmoid},
+    **{"HardSwish": activation("hardswish")},
+    **dict.fromkeys(("Identity", "Dropout", "Cast"), identity),
+}

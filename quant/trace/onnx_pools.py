@@ -1,0 +1,85 @@
+"""ONNX operations that change the number of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from quant.graph import Interpolation, Pool
+from quant.trace.onnx_call import OnnxCall
+from quant.trace.onnx_windows import padded, two
+from quant.trace.pending import Value
+
+MODES: dict[str, Interpolation] = {"nearest": "nearest", "linear": "bilinear"}
+AREAS = ("half_pixel", "pytorch_half_pixel")
+"""Coordinates of pixels that are areas."""
+
+
+def max_pool(call: OnnxCall) -> Value:
+    """Max pooling."""
+    if two(call, "dilations", 1) != (1, 1) or len(call.step.outputs) > 1:
+        raise call.refused("has dilation or gives indices, which is not supported")
+    return call.pending.builder.max_pool(call.name, call.source, call.shape, window(call))
+
+
+def average_pool(call: OnnxCall) -> Value:
+    """Average pooling; zeros that were padded before it are counted."""
+    if two(call, "dilations", 1) != (1, 1):
+        raise call.refused("has dilation, which is not supported")
+    own = window(call, bool(call.attribute("count_include_pad", 0)))
+    source, pads = call.pending.window(call.value, own.pads)
+    if pads != own.pads and any(own.pads) and not own.counts_pads:
+        raise call.refused("counts some of the padding only, which is not supported")
+    pool = Pool(own.kernel, own.stride, pads, own.counts_pads or pads != own.pads)
+    return call.pending.builder.avg_pool(call.name, source, call.shape, pool)
+
+
+def window(call: OnnxCall, counts_pads: bool = False) -> Pool:
+    """Kernel, stride and padding of a pool."""
+    kernel, stride = two(call, "kernel_shape", 1), two(call, "strides", 1)
+    return Pool(kernel, stride, padded(call, kernel, stride), counts_pads)
+
+
+def mean(call: OnnxCall) -> Value:
+    """The mean over all pixels."""
+    axes = None if len(call.step.inputs) < 2 else call.constant(1)
+    given = call.attribute("axes") if axes is None else axes.tolist()
+    if call.step.op == "ReduceMean" and {call.axis(axis) for axis in given or ()} != {2, 3}:
+        raise call.refused("is over other axes than (2, 3)")
+    return call.pending.builder.mean(call.name, call.source)
+
+
+def pad(call: OnnxCall) -> Value:
+    """Zeros around an image."""
+    amounts, fill = call.constant(1), call.constant(2)
+    given = call.attribute("pads") if amounts is None else amounts.tolist()
+    axes = None if len(call.step.inputs) < 4 else call.constant(3)
+    zeros = fill is None or fill.item() == 0
+    if call.attribute("mode", "constant") != "constant" or not zeros or axes is not None:
+        raise call.refused("pads other than zeros, or some axes only: this is not supported")
+    batch, channel, top, left, *ends = given
+    if any((batch, channel, *ends[:2])):
+        raise call.refused("pads other than pixels, which is not supported")
+    return call.pending.pad(call.name, call.value, (left, ends[3], top, ends[2]))
+
+
+def resize(call: OnnxCall) -> Value:
+    """More pixels by whole factors."""
+    mode = call.attribute("mode", "nearest")
+    if mode not in MODES or not is_even(call, mode) or call.attribute("antialias", 0):
+        raise call.refused(
+            "is not supported: only nearest and linear without aligned corners (half_pixel) are"
+        )
+    return call.pending.builder.upsample(call.name, call.source, call.shape, MODES[mode])
+
+
+def is_even(call: OnnxCall, mode: str) -> bool:
+    """Whether pixels are repeated, or interpolated as areas."""
+    coordinates = call.attribute("coordinate_transformation_mode", "half_pixel")
+    rounding: Any = call.attribute("nearest_mode", "round_prefer_floor")
+    if mode == "nearest" and coordinates == "asymmetric":
+        return bool(rounding == "floor")
+    if mode == "nearest" and not rounding.startswith("round"):
+        return False
+    return coordinates in AREAS and np.ndim(call.before) == 1

@@ -1,0 +1,66 @@
+"""How windows move: those of convolutions, and of pools that go beyond the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quant.errors import ModelError
+from quant.graph import Pool
+from quant.trace.views import Shape
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution moves; `pads` is (left, right, top, bottom) in pixels."""
+
+    stride: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+def fitted(pool: Pool, before: Shape, after: Shape) -> Pool:
+    """The pool with more pads at the right and the bottom, where its windows go beyond these.
+
+    So the rule of ceil becomes that of floor: shapes are (C, H, W) of its input and output.
+    """
+    left, right, top, bottom = pool.pads
+    return replace(
+        pool,
+        pads=(
+            left,
+            right + beyond(pool, before, after, 1),
+            top,
+            bottom + beyond(pool, before, after, 0),
+        ),
+    )
+
+
+def beyond(pool: Pool, before: Shape, after: Shape, axis: int) -> int:
+    """Pixels that the last window needs behind the padded image, along height (0) or width (1)."""
+    start, end = (pool.pads[2], pool.pads[3]) if axis == 0 else (pool.pads[0], pool.pads[1])
+    needed = (after[1 + axis] - 1) * pool.stride[axis] + pool.kernel[axis]
+    return max(0, needed - before[1 + axis] - start - end)
+
+
+def average_window(name: str, pool: Pool, before: Shape, after: Shape) -> Pool:
+    """`fitted` for averages. Raises ModelError where torch counts some of the pads only."""
+    window = fitted(pool, before, after)
+    if window.pads != pool.pads and pool.counts_pads and any(pool.pads):
+        raise ModelError(
+            f"'{name}': an average that counts padding, with ceil_mode, is not supported: set "
+            "count_include_pad=False"
+        )
+    return replace(window, counts_pads=pool.counts_pads and any(pool.pads))
+
+
+def even_window(name: str, before: Shape, after: Shape) -> Pool:
+    """The average pool that an adaptive one is, where its windows are all the same."""
+    (_, height, width), (_, rows, columns) = before, after
+    if height % rows or width % columns:
+        raise ModelError(
+            f"'{name}': adaptive pooling of {height}x{width} pixels to {rows}x{columns} is not "
+            "supported, since these do not divide evenly"
+        )
+    kernel = (height // rows, width // columns)
+    return Pool(kernel, kernel, (0, 0, 0, 0))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from device_agent.models.rearranged import Shape
+from device_agent.models.shapes import output_shape
+from quant.errors import FormatError
+from quant.ncnn.format import NcnnLayer, Value
+
+
+def layer(type_: str, params: dict[int, Value]) -> NcnnLayer:
+    return NcnnLayer(type_, "x", ("a",), ("b",), params)
+
+
+def crop(start: int, end: int) -> NcnnLayer:
+    return layer("Crop", {9: (start,), 10: (end,), 11: (0,)})
+
+
+IMAGE = (6, 4, 5)
+PIXEL: dict[int, Value] = {0: 1, 1: 1, 2: 6}
+
+
+@pytest.mark.parametrize(
+    ("found", "inputs", "expected"),
+    [
+        (layer("BinaryOp", {0: 2}), [IMAGE, IMAGE], IMAGE),
+        (layer("BinaryOp", {0: 2}), [IMAGE, (6, 1, 1)], IMAGE),
+        (layer("BinaryOp", {0: 2}), [(6, 1, 1), (6, 1, 1)], (6, 1, 1)),
+        (layer("Concat", {0: 0}), [IMAGE, (2, 4, 5), IMAGE], (14, 4, 5)),
+        (layer("Concat", {0: 0}), [(3,), (4,)], (7,)),
+        (crop(0, 5), [IMAGE], (5, 4, 5)),
+        (crop(2, 6), [(6,)], (4,)),
+        (layer("Reshape", {0: -1}), [IMAGE], (120,)),
+        (layer("Reshape", {0: -1}), [(6,)], (6,)),
+        (layer("Reshape", PIXEL), [(6,)], (6, 1, 1)),
+        (layer("Scale", {0: 6}), [IMAGE], IMAGE),
+        (layer("Scale", {0: 6}), [(6,)], (6,)),
+        (layer("ShuffleChannel", {0: 3}), [IMAGE], IMAGE),
+        (layer("Interp", {0: 1, 1: 2.0, 2: 3.0}), [IMAGE], (6, 8, 15)),
+        (layer("HardSwish", {}), [IMAGE], IMAGE),
+    ],
+)
+def test_shapes(found: NcnnLayer, inputs: list[Shape], expected: Shape) -> None:
+    assert output_shape(found, inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "inputs", "cause"),
+    [
+        (layer("BinaryOp", {0: 2}), [IMAGE, (6,)], "joins shapes"),
+        (layer("BinaryOp", {0: 2}), [(6, 1, 1), IMAGE], "joins shapes"),
+        (layer("BinaryOp", {0: 2}), [(6,), (6, 1, 1)], "joins shapes"),
+        (layer("Concat", {0: 0}), [IMAGE, (6, 5, 4)], "joins shapes"),
+        (layer("Concat", {0: 0}), [(6,), (6, 1, 1)], "joins shapes"),
+        (crop(0, 6), [IMAGE], "channels 0 to 6 are no part of 6 channels"),
+        (crop(3, 3), [IMAGE], "channels 3 to 3 are no part"),
+        (crop(3, 7), [IMAGE], "channels 3 to 7 are no part"),
+        (layer("Reshape", {0: -1, 1: 1}), [IMAGE], "a Reshape gives a vector"),
+        (layer("Reshape", {0: 1, 1: 1, 2: 5}), [(6,)], "an image of one pixel .0=1 1=1 2=6."),
+        (layer("Reshape", PIXEL), [(6, 1, 1)], "a Reshape gives a vector"),
+        (layer("Scale", {0: 5}), [IMAGE], "x scales 5 channels, but reads 6"),
+        (layer("ShuffleChannel", {0: 4}), [IMAGE], "4 groups do not divide 6 channels"),
+        (layer("ShuffleChannel", {0: 3}), [(6,)], "needs an image, not a vector"),
+        (layer("Interp", {0: 1, 1: 2.5, 2: 3.0}), [IMAGE], "by whole factors only"),
+        (layer("Interp", {0: 1, 1: 2.0, 2: 3.0}), [(6,)], "needs an image"),
+    ],
+)
+def test_what_does_not_fit_is_refused(found: NcnnLayer, inputs: list[Shape], cause: str) -> None:
+    with pytest.raises(FormatError, match=cause):
+        output_shape(found, inputs)

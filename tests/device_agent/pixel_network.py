@@ -1,0 +1,29 @@
+"""The small network with logits for every pixel: its layers have the same names and ranges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quant.graph import Graph, Node, Upsample
+from quant.ncnn.format import NcnnLayer
+from tests.device_agent.small_network import conv, small_graph, with_weights
+
+OUTPUT_SHAPE = (10, 32, 32)
+
+
+def pixel_graph() -> Graph:
+    """Logits of 16x16 pixels, twice enlarged."""
+    head = replace(conv("head", 16, 1), c_out=10)
+    return Graph(
+        (
+            *small_graph().nodes[:-2],
+            Node("head", "conv", ("sum",), (10, 16, 16), head),
+            Node(
+                "enlarge", "upsample", ("head",), OUTPUT_SHAPE, None, Upsample((2, 2), "bilinear")
+            ),
+        )
+    )
+
+
+def pixel_layers() -> list[NcnnLayer]:
+    return with_weights(pixel_graph())

@@ -1,0 +1,204 @@
+"""Blocks as the published networks have them, written small, and every operation on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.quant.networks import Case, case_of, conv_bn
+
+
+class SqueezeExcite(nn.Module):
+    """Factors a channel from the means of the channels (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, squeezed: int, gate: nn.Module) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+        self.gate = gate
+
+    def forward(self, x: Tensor) -> Tensor:
+        factors: Tensor = self.gate(self.expand(F.relu(self.reduce(self.pool(x)))))
+        return factors * x
+
+
+class LinearSqueezeExcite(nn.Module):
+    """The same by linear layers and views."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Sequential(
+            nn.Linear(channels, 4), nn.ReLU(), nn.Linear(4, channels), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, channels, _, _ = x.size()
+        means = F.adaptive_avg_pool2d(x, 1).view(count, channels)
+        factors: Tensor = self.linear(means).view(count, channels, 1, 1)
+        return x * factors.expand_as(x)
+
+
+class MobileNetV3Block(nn.Module):
+    """An inverted residual with squeeze-excite and hard-swish (Howard et al. 2019)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 16, 3, 2), nn.Hardswish())
+        self.block = nn.Sequential(
+            *(conv_bn(16, 40, 1), nn.Hardswish(inplace=True)),
+            *(conv_bn(40, 40, 5, groups=40), nn.Hardswish(inplace=True)),
+            SqueezeExcite(40, 8, nn.Hardsigmoid()),
+            conv_bn(40, 16, 1),
+        )
+        self.last = nn.Sequential(conv_bn(16, 32, 1), nn.Hardswish())
+        self.classifier = nn.Sequential(
+            nn.Linear(32, 24), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(24, 10)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.last(x + self.block(x))
+        logits: Tensor = self.classifier(x.mean([2, 3]))
+        return logits
+
+
+class EfficientNetBlock(nn.Module):
+    """Swish, a sigmoid gate, linear squeeze-excite, and a product that ends the block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3), nn.SiLU())
+        self.gated = SqueezeExcite(12, 3, nn.Sigmoid())
+        self.project = conv_bn(12, 8, 1)
+        self.linear_gated = LinearSqueezeExcite(8)
+        self.classifier = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear_gated(self.project(self.gated(self.stem(x))))
+        logits: Tensor = self.classifier(torch.flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1))
+        return logits
+
+
+def deal(x: Tensor, groups: int) -> Tensor:
+    """Channels dealt out to groups, as ShuffleNet's published code does it."""
+    count, channels, height, width = x.size()
+    x = x.view(count, groups, channels // groups, height, width)
+    return torch.transpose(x, 1, 2).contiguous().view(count, -1, height, width)
+
+
+class ShuffleNetBlock(nn.Module):
+    """The units of ShuffleNetV2 (Ma et al. 2018), strided and not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.left = nn.Sequential(
+            conv_bn(12, 12, 3, 2, groups=12), conv_bn(12, 12, 1), nn.ReLU(inplace=True)
+        )
+        self.right = nn.Sequential(
+            *(conv_bn(12, 12, 1), nn.ReLU()),
+            *(conv_bn(12, 12, 3, 2, groups=12), conv_bn(12, 12, 1), nn.ReLU()),
+        )
+        self.plain = nn.Sequential(
+            *(conv_bn(12, 12, 1), nn.ReLU()),
+            *(conv_bn(12, 12, 3, groups=12), conv_bn(12, 12, 1), nn.ReLU()),
+        )
+        self.shuffle = nn.ChannelShuffle(2)
+        self.last = nn.Sequential(conv_bn(24, 20, 1), nn.ReLU())
+        self.classifier = nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = deal(torch.cat((self.left(x), self.right(x)), dim=1), 2)
+        kept, changed = x.chunk(2, dim=1)
+        x = self.shuffle(torch.cat((kept, self.plain(changed)), 1))
+        logits: Tensor = self.classifier(self.last(x).mean((-2, -1)))
+        return logits
+
+
+class SqueezeNetBlock(nn.Module):
+    """Fire modules (Iandola et al. 2016) between pools that round up; it ends in a pool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2), nn.ReLU())
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.squeeze = nn.Sequential(nn.Conv2d(16, 6, 1), nn.ReLU(inplace=True))
+        self.ones = nn.Sequential(nn.Conv2d(6, 10, 1), nn.ReLU(inplace=True))
+        self.threes = nn.Sequential(nn.Conv2d(6, 12, 3, padding=1), nn.ReLU(inplace=True))
+        self.average = nn.AvgPool2d(2, 2, ceil_mode=True)
+        self.classifier = nn.Sequential(
+            nn.Dropout(), nn.Conv2d(22, 10, 1), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(self.pool(self.stem(x)))
+        x = torch.cat([self.ones(x), self.threes(x)], 1)
+        logits: Tensor = torch.flatten(self.classifier(self.average(x)), 1)
+        return logits
+
+
+class BottleneckBlock(nn.Module):
+    """ResNet's bottleneck with a shortcut by convolution (He et al. 2016)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 8, 3), nn.ReLU())
+        self.block = nn.Sequential(
+            *(conv_bn(8, 8, 1), nn.ReLU()),
+            *(conv_bn(8, 8, 3, 2), nn.ReLU()),
+            conv_bn(8, 32, 1),
+        )
+        self.shortcut = conv_bn(8, 32, 1, 2)
+        self.classifier = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = F.relu(self.block(x) + self.shortcut(x), inplace=True)
+        logits: Tensor = self.classifier(F.avg_pool2d(x, x.size()[2:]).view(x.size(0), -1))
+        return logits
+
+
+class DecoderBlock(nn.Module):
+    """What makes images larger, norms that follow no convolution, and a flattened image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.BatchNorm2d(3)
+        self.stem = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.LeakyReLU(0.2))
+        self.inner = nn.Sequential(nn.BatchNorm2d(12), nn.ReLU(), nn.Conv2d(12, 8, 3, 2, 1))
+        self.up = nn.ConvTranspose2d(8, 12, 3, 2, 1, output_padding=1)
+        self.depthwise = nn.ConvTranspose2d(12, 12, 4, 2, 1, groups=12)
+        self.last = nn.Conv2d(15, 4, 3, padding="same", bias=False)
+        self.pool = nn.AdaptiveAvgPool2d((4, 5))
+        self.classifier = nn.Linear(80, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        image = self.before(x)
+        x = self.stem(image)
+        inner = self.inner(x)
+        x = self.depthwise(x + self.up(inner))
+        wide = F.interpolate(inner[:, 2:5], scale_factor=4, mode="bilinear", align_corners=False)
+        x = self.last(torch.cat([x, wide + image], 1))
+        logits: Tensor = self.classifier(torch.flatten(self.pool(x), 1))
+        return logits
+
+
+BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
+    "mobile v3": (MobileNetV3Block, (3, 18, 18)),
+    "efficient": (EfficientNetBlock, (3, 8, 10)),
+    "shuffle": (ShuffleNetBlock, (3, 30, 26)),
+    "squeeze": (SqueezeNetBlock, (3, 29, 24)),
+    "bottleneck": (BottleneckBlock, (3, 12, 12)),
+    "decoder": (DecoderBlock, (3, 16, 20)),
+}
+
+
+@cache
+def block(kind: str) -> Case:
+    return case_of(*BLOCKS[kind])

@@ -1,0 +1,222 @@
+"""Every operation in torch, traced, in ncnn and in onnxruntime, on random shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.random import Generator, default_rng
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quant.fake_quant import FakeQuantNet
+from quant.float_net import FloatNet
+from quant.graph import Channels, Groups, Node, Op, Pool, Slope, Upsample, Weights
+from quant.ncnn.build import dump, float_layers
+from quant.ncnn.capabilities import Capabilities
+from quant.ncnn.runtime import Engine
+from quant.onnx_export import export_onnx, run_onnx
+from quant.operations import avg_pool, max_pool, run_operation
+from quant.policy import Policy, uniform
+from quant.quantized import QuantizedLayer, QuantizedLayers
+from quant.trace import trace
+from tests.quant.blocks import deal
+from tests.quant.networks import randomise
+
+CLOSE = 1e-5
+"""Largest error by the largest value; 1e-6 is seen."""
+Operation = Callable[[Tensor], Tensor]
+
+
+def whole(rng: Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high + 1))
+
+
+def conv(rng: Generator, channels: int) -> Operation:
+    """Also grouped, dilated, and with padding by name."""
+    groups = int(rng.choice([g for g in (1, 2, 3, channels) if channels % g == 0]))
+    kernel, dilation = (whole(rng, 1, 4), whole(rng, 1, 4)), (whole(rng, 1, 2), whole(rng, 1, 2))
+    named = rng.random() < 0.3
+    stride = 1 if named else (whole(rng, 1, 3), whole(rng, 1, 3))
+    padding = str(rng.choice(["same", "valid"])) if named else (whole(rng, 0, 3), whole(rng, 0, 3))
+    outputs = groups * whole(rng, 1, 6)
+    return nn.Conv2d(channels, outputs, kernel, stride, padding, dilation, groups)
+
+
+def deconv(rng: Generator, channels: int) -> Operation:
+    groups = int(rng.choice([g for g in (1, 2, 3, channels) if channels % g == 0]))
+    stride, dilation = whole(rng, 1, 3), whole(rng, 1, 2)
+    kernel = whole(rng, 1, 4)
+    more = whole(rng, 0, stride - 1)
+    outputs = groups * whole(rng, 1, 5)
+    padding = whole(rng, 0, dilation * (kernel - 1) // 2)
+    return nn.ConvTranspose2d(
+        channels, outputs, kernel, stride, padding, more, groups, rng.random() < 0.7, dilation
+    )
+
+
+def norm(rng: Generator, channels: int) -> Operation:
+    found = nn.BatchNorm2d(channels).eval()
+    randomise(found)
+    return nn.Sequential(nn.ReLU(), nn.Sigmoid(), found)
+
+
+def max_pooling(rng: Generator, channels: int) -> Operation:
+    kernel = whole(rng, 1, 4)
+    padding = whole(rng, 0, kernel // 2)
+    return nn.MaxPool2d(kernel, whole(rng, 1, 3), padding, ceil_mode=rng.random() < 0.5)
+
+
+def avg_pooling(rng: Generator, channels: int) -> Operation:
+    kernel = (whole(rng, 1, 4), whole(rng, 1, 4))
+    padding, ceil = whole(rng, 0, min(kernel) // 2), rng.random() < 0.5
+    counts = rng.random() < 0.5 and not (ceil and padding)
+    return nn.AvgPool2d(kernel, whole(rng, 1, 3), padding, ceil, counts)
+
+
+def up(rng: Generator, channels: int) -> Operation:
+    factor = (whole(rng, 1, 4), whole(rng, 1, 4))
+    found = nn.Upsample(scale_factor=factor, mode=str(rng.choice(["nearest", "bilinear"])))
+    return nn.Sequential(found, nn.ReLU())
+
+
+def gate(rng: Generator, channels: int) -> Operation:
+    return lambda x: torch.sigmoid(x.mean((2, 3), keepdim=True)) * x
+
+
+def product(rng: Generator, channels: int) -> Operation:
+    return lambda x: x * torch.sigmoid(x)
+
+
+def concat(rng: Generator, channels: int) -> Operation:
+    return lambda x: torch.cat([F.relu6(x), x, torch.sigmoid(x)], 1)
+
+
+def split(rng: Generator, channels: int) -> Operation:
+    at = whole(rng, 1, channels - 1)
+
+    def take(x: Tensor) -> Tensor:
+        first, second = torch.split(x, [at, channels - at], 1)
+        return torch.cat([second, first[:, :1], x.narrow(1, at, 1)], dim=1)
+
+    return take
+
+
+def shuffle(rng: Generator, channels: int) -> Operation:
+    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    if rng.random() < 0.5:
+        return nn.Sequential(nn.ReLU(), nn.ChannelShuffle(groups))
+    return lambda x: deal(x + x, groups)
+
+
+def flatten(rng: Generator, channels: int) -> Operation:
+    return lambda x: torch.sigmoid(x.reshape(x.shape[0], -1))
+
+
+OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
+    **{"conv": conv, "deconv": deconv, "norm": norm},
+    **{"max": max_pooling, "avg": avg_pooling, "up": up},
+    **{"gate": gate, "product": product, "concat": concat, "split": split},
+    **{"shuffle": shuffle, "flatten": flatten},
+    "sum": lambda rng, c: lambda x: x + torch.sigmoid(x),
+    "mean": lambda rng, c: lambda x: F.relu(x).mean((3, 2), True),
+    "relu": lambda rng, c: lambda x: F.relu(torch.sigmoid(x) + x),
+    "relu6": lambda rng, c: lambda x: (x + x).clamp(0, 6),
+    "leaky": lambda rng, c: nn.LeakyReLU(float(rng.uniform(0, 1))),
+    "sigmoid": lambda rng, c: nn.Sigmoid(),
+    "hardsigmoid": lambda rng, c: nn.Hardsigmoid(),
+    "hardswish": lambda rng, c: nn.Hardswish(),
+    "silu": lambda rng, c: nn.SiLU(),
+}
+
+
+class Alone(nn.Module):
+    """An operation behind a convolution, or on the image itself."""
+
+    def __init__(self, operation: Operation, channels: int, on_image: bool) -> None:
+        super().__init__()
+        self.stem = nn.Identity() if on_image else nn.Conv2d(channels, channels, 1)
+        self.operation = operation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operation(self.stem(x))
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 100_000))
+def test_all_engines_compute_the_same(kind: str, seed: int) -> None:
+    rng = default_rng(seed)
+    channels = int(rng.choice((2, 3, 4, 6, 8, 12, 16)))
+    shape = (channels, whole(rng, 1, 9), whole(rng, 1, 9))
+    torch.manual_seed(seed)
+    operation = OPERATIONS[kind](rng, channels)
+    module = Alone(operation, channels, rng.random() < 0.3).eval()
+    images = torch.randn(2, *shape)
+    try:
+        with torch.no_grad():
+            expected = module(images).numpy()
+    except RuntimeError:
+        assume(False)  # the kernel is larger than the image
+    network = trace(module, shape)
+    engine = Engine.from_memory(*dump(float_layers(network)))
+    net = FakeQuantNet(network.graph, AsItIs(network.weights), Capabilities())
+    model = export_onnx(net, uniform(network.graph.layer_names, 32, 32))
+    found = {
+        "ours": FloatNet(network).logits(images).numpy(),
+        "ncnn": np.stack([engine.run(image) for image in images.numpy()]),
+        "onnx": run_onnx(model.SerializeToString(), images.numpy()),
+    }
+    for name, value in found.items():
+        assert value.shape == expected.shape == (2, *network.graph.nodes[-1].shape), name
+        assert np.abs(value - expected).max() <= CLOSE * max(1.0, np.abs(expected).max()), name
+
+
+class AsItIs:
+    """A quantizer that leaves layers in float."""
+
+    def __init__(self, weights: Mapping[str, Weights]) -> None:
+        self._weights = weights
+
+    def layers(self, policy: Policy) -> QuantizedLayers:
+        return {n: QuantizedLayer(w.weight, None, w.bias, None) for n, w in self._weights.items()}
+
+
+def test_max_pool_ignores_the_border() -> None:
+    x = -torch.rand(1, 2, 7, 9) - 1.0
+    expected = nn.MaxPool2d((3, 2), (2, 1), (1, 0))(x)
+    assert torch.equal(max_pool(x, Pool((3, 2), (2, 1), (0, 0, 1, 1))), expected)
+
+
+@pytest.mark.parametrize(("counts", "expected"), [(True, [0.5, 1.0]), (False, [1.0, 2.0])])
+def test_averages_with_and_without_their_pads_by_hand(counts: bool, expected: list[float]) -> None:
+    x = torch.tensor([[[[1.0, 2.0]]]])
+    found = avg_pool(x, Pool((1, 2), (1, 2), (1, 1, 0, 0), counts))
+    assert found.flatten().tolist() == expected
+
+
+def plain(op: Op, x: Tensor, detail: Channels | Groups | Slope | Upsample) -> list[float]:
+    found: list[float] = run_operation(Node("x", op, (), (), detail=detail), [x]).flatten().tolist()
+    return found
+
+
+def test_operations_by_hand() -> None:
+    channels = torch.arange(6.0).reshape(1, 6, 1, 1)
+    assert plain("slice", channels, Channels(2, 4)) == [2, 3]
+    assert plain("shuffle", channels, Groups(2)) == [0, 3, 1, 4, 2, 5]
+    assert plain("leaky_relu", channels - 2, Slope(0.5)) == [-1, -0.5, 0, 1, 2, 3]
+    row = torch.tensor([[[[0.0, 4.0]]]])
+    assert plain("upsample", row, Upsample((1, 2), "nearest")) == [0, 0, 4, 4]
+    assert plain("upsample", row, Upsample((1, 2), "bilinear")) == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("op", ["relu", "relu6", "sigmoid", "hardsigmoid", "hardswish", "silu"])
+def test_inputs_are_left_alone(op: Op) -> None:
+    x = torch.randn(1, 3, 2, 2)
+    before = x.clone()
+    run_operation(Node("x", op, (), (3, 2, 2)), [x])
+    assert torch.equal(x, before)

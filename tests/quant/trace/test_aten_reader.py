@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quant.errors import ModelError
+from quant.float_net import FloatNet
+from quant.graph import Network
+from quant.trace import trace
+from quant.trace.aten_reader import export, read_pt2
+from tests.quant.blocks import BLOCKS, block
+from tests.quant.networks import KINDS, Case, build, case, random_images
+
+SHAPE = (3, 8, 8)
+Then = Callable[[Any, Tensor], Tensor]
+
+
+class Function(nn.Module):
+    """A convolution, then whatever `then` does with this module and the value."""
+
+    def __init__(self, then: Then) -> None:
+        super().__init__()
+        self.then = then
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.other = nn.Conv2d(4, 4, 3)
+        self.weight = nn.Parameter(torch.randn(4, 4, 1, 1))
+        self.shift = nn.Buffer(torch.randn(4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.then(self, self.conv(x))
+
+
+class Branching(nn.Module):
+    """torch.fx cannot follow a branch that depends on the size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict({"wide": nn.Conv2d(3, 4, 3), "narrow": nn.Conv2d(3, 4, 1)})
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layers["wide" if x.shape[2] > 4 else "narrow"](x)
+        logits: Tensor = self.head(F.relu(x).mean((2, 3)))
+        return logits
+
+
+def known(kind: str) -> Case:
+    return case(kind) if kind in KINDS else block(kind)
+
+
+def ops(network: Network) -> list[str]:
+    return [node.op for node in network.graph.nodes[1:]]
+
+
+def save(net: nn.Module, images: Tensor, path: Path, core: bool, batch: bool) -> None:
+    sizes = ({0: torch.export.Dim("batch", min=1, max=64)},) if batch else None
+    with warnings.catch_warnings(action="ignore"):
+        program = torch.export.export(net, (images,), dynamic_shapes=sizes)
+        torch.export.save(program.run_decompositions() if core else program, path)
+
+
+def check(network: Network, net: nn.Module, images: Tensor) -> None:
+    with torch.no_grad():
+        torch.testing.assert_close(
+            FloatNet(network).logits(images), net(images), rtol=1e-4, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *BLOCKS])
+def test_an_exported_module_is_what_fx_traces(kind: str) -> None:
+    expected = known(kind)
+    network = export(expected.module, tuple(expected.images.shape[1:]))  # type: ignore[arg-type]
+    check(network, expected.module, expected.images)
+    assert network.graph.layers == expected.network.graph.layers
+    assert ops(network) == ops(expected.network)
+    assert dict(network.graph.stays_float) == dict(expected.network.graph.stays_float)
+
+
+@pytest.mark.parametrize("kind", ["mobile v3", "shuffle", "decoder"])
+@pytest.mark.parametrize(("core", "batch"), [(True, False), (False, True)])
+def test_a_saved_program_is_the_module(kind: str, core: bool, batch: bool, tmp_path: Path) -> None:
+    """As exported and in core ATen, for a batch that is fixed or free."""
+    expected = known(kind)
+    save(expected.module, expected.images[:2], tmp_path / "net.pt2", core, batch)
+    network = read_pt2(tmp_path / "net.pt2")
+    check(network, expected.module, expected.images)
+    assert network.graph.layers == expected.network.graph.layers
+    assert ops(network) == ops(expected.network)
+
+
+def test_a_branch_that_depends_on_the_size() -> None:
+    net = build(Branching)
+    with pytest.raises(ModelError, match="cannot be traced"):
+        trace(net, SHAPE)
+    network = export(net, SHAPE)
+    check(network, net, random_images(SHAPE, 3))
+    assert network.graph.layer_names == ("layers.wide", "head")
+
+
+@pytest.mark.parametrize(
+    ("then", "made"),
+    [
+        (lambda net, y: y * F.relu6(y + 3) / 6, ["conv", "hardswish"]),
+        (lambda net, y: y * (F.relu6(y + 3) / 6), ["conv", "hardswish"]),
+        (lambda net, y: torch.sigmoid(y) * y, ["conv", "silu"]),
+        (lambda net, y: y + net.shift, ["conv"]),
+        (lambda net, y: (1 - y) / 3, ["conv"]),
+        (lambda net, y: (y - net.shift).relu() * 2, ["conv", "scale"]),
+        (lambda net, y: net.other(F.pad(y, (1, 2, 0, 1))), ["conv", "conv"]),
+        (lambda net, y: F.conv2d(y, net.weight), ["conv", "conv"]),
+        (lambda net, y: y[:, 1:3], ["conv", "slice"]),
+        (lambda net, y: y.clamp(min=0), ["conv"]),
+        (lambda net, y: F.adaptive_avg_pool2d(y, 2), ["conv", "avg_pool"]),
+        (lambda net, y: F.interpolate(y, scale_factor=2), ["conv", "upsample"]),
+    ],
+)
+def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:
+    net = build(lambda: Function(then))
+    network = export(net, SHAPE)
+    check(network, net, random_images(SHAPE, 3))
+    assert ops(network) == made
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (lambda net, y: y.softmax(1), "operation 'softmax' is not supported"),
+        (lambda net, y: net.other(net.other(y)), "layer other is used twice"),
+        (lambda net, y: y - y.relu(), "subtracts two values"),
+        (lambda net, y: y / y, "divides by what is no constant"),
+        (lambda net, y: y.add(y.relu(), alpha=2), "has an alpha"),
+        (lambda net, y: y.clamp(-1, 1), "only clipped at 0"),
+        (lambda net, y: F.pad(y, (1, 1), value=2.0), "pads other than zeros"),
+        (lambda net, y: F.max_pool2d(F.pad(y, (1, 1)), 2), "only supported before a convolution"),
+        (lambda net, y: F.conv2d(y, net.weight * 2), "reads constants alone"),
+        (lambda net, y: F.linear(y.mean((2, 3)), y.mean((2, 3))), "computes its weights"),
+        (lambda net, y: y.reshape(-1, 8, 8), "mixes the images of a batch"),
+        (lambda net, y: (y, y), "several outputs"),
+        (lambda net, y: torch.zeros(2, 3), "is not supported"),
+        (lambda net, y: net.nothing(y), "cannot be exported for inputs of 3x8x8: .*nothing"),
+    ],
+)
+def test_what_is_refused(then: Then, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        export(Function(then), SHAPE)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quant.errors import ModelError
+from quant.float_net import FloatNet
+from quant.trace import trace
+
+SHAPE = (8, 6, 10)
+POOLED, GATED = ["global_avg_pool", "reshape"], ["global_avg_pool", "sigmoid", "mul"]
+Then = Callable[[Any], Any]
+
+
+class Function(nn.Module):
+    """Whatever `then` does with a convolution's value (N, 8, 6, 10)."""
+
+    def __init__(self, then: Then) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.then = then
+
+    def forward(self, x: Tensor) -> Any:
+        return self.then(self.conv(x))
+
+
+@pytest.mark.parametrize(
+    ("then", "ops"),
+    [
+        (lambda x: x.add(x), ["add"]),
+        (lambda x: torch.mul(x, F.hardswish(x)), ["hardswish", "mul"]),
+        (lambda x: torch.concat((x, x), dim=-3), ["concat"]),
+        (lambda x: x[:, 2:7], ["slice"]),
+        (lambda x: x[:, -3:, :, :], ["slice"]),
+        (lambda x: x[..., :] + x[:, :], ["add"]),
+        (lambda x: torch.tensor_split(x, 3, 1)[1], ["slice"]),
+        (lambda x: torch.split(x, 3, dim=1)[2], ["slice"]),
+        (lambda x: torch.narrow(x, 1, 2, 3), ["slice"]),
+        (lambda x: x.mean([-1, 2]), ["global_avg_pool", "reshape"]),
+        (lambda x: x.mean(dim=(2, 3), keepdim=True), ["global_avg_pool"]),
+        (lambda x: F.adaptive_avg_pool2d(x, (3, 5)), ["avg_pool"]),
+        (lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(3).squeeze(2), POOLED),
+        (lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), ["avg_pool"]),
+        (lambda x: F.avg_pool2d(x, (6, 10)), ["global_avg_pool"]),
+        (lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True), ["max_pool"]),
+        (lambda x: torch.max_pool2d(x, 2), ["max_pool"]),
+        (lambda x: F.interpolate(x, size=(12, 20), mode="bilinear"), ["upsample"]),
+        (lambda x: F.interpolate(x, scale_factor=3), ["upsample"]),
+        (lambda x: F.interpolate(x, scale_factor=1).sigmoid(), ["sigmoid"]),
+        (lambda x: F.channel_shuffle(x, 4), ["shuffle"]),
+        (lambda x: F.channel_shuffle(x, 1).sigmoid(), ["sigmoid"]),
+        (lambda x: x.view(-1, 2, 4, 60).permute(0, 2, 1, 3).reshape(-1, 8, 6, 10), ["shuffle"]),
+        (lambda x: x.reshape(2, 4, 2, 6, 10).swapaxes(1, 2).flatten(1, 2), ["shuffle"]),
+        (lambda x: x.view(x.shape[0], -1), ["reshape"]),
+        (lambda x: F.leaky_relu(x, 0.3), ["leaky_relu"]),
+        (lambda x: F.leaky_relu(x), ["leaky_relu"]),
+        (lambda x: F.silu(F.hardsigmoid(x)), ["hardsigmoid", "silu"]),
+        (lambda x: x.sigmoid().clamp(min=0), ["sigmoid", "relu"]),
+        (lambda x: torch.clamp(x, 0, 6), []),
+        (lambda x: F.hardtanh(x, 0.0, 6.0).contiguous(), []),
+        (lambda x: F.dropout(x, 0.5, training=False), []),
+        (lambda x: x * torch.sigmoid(x.mean((2, 3), True)).expand_as(x), GATED),
+    ],
+)  # fmt: skip
+def test_functions_compute_what_they_did(then: Then, ops: list[str]) -> None:
+    torch.manual_seed(0)
+    module, x = Function(then).eval(), torch.randn(2, *SHAPE)
+    network = trace(module, SHAPE)
+    assert [node.op for node in network.graph.nodes] == ["input", "conv", *ops]
+    with torch.no_grad():
+        torch.testing.assert_close(FloatNet(network).logits(x), module(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (lambda x: x + 1.0, "'add' is not the sum of two values"),
+        (lambda x: torch.add(x, x, alpha=2), "'add' is not the sum of two"),
+        (lambda x: x + x.mean((2, 3), True), "'add' is not the sum of two values of one shape"),
+        (lambda x: x * 0.5, "'mul' is not the product of two values"),
+        (lambda x: x * x.mean((3,), True), "'mean': only the mean over .2, 3."),
+        (lambda x: x.mean(), "'mean': only the mean over .2, 3."),
+        (lambda x: torch.cat([x, x], 2), "'cat': only channels"),
+        (lambda x: x.chunk(2, 3)[0], "'chunk': only channels"),
+        (lambda x: x[:, ::2], "'getitem': channels are not taken in steps of 2"),
+        (lambda x: x[:, :, 1:3], "'getitem': of indexes only"),
+        (lambda x: x[:, 3], "'getitem': of indexes only"),
+        (lambda x: x.narrow(2, 0, 3), "'narrow': only channels"),
+        (lambda x: x.permute(0, 2, 3, 1), "'permute' is not supported: axes are only swapped"),
+        (lambda x: x.flatten(0, 1), "'flatten' mixes the images"),
+        (lambda x: torch.sigmoid(x.flatten(2)), "'sigmoid' reads a value of shape 8x60"),
+        (lambda x: F.adaptive_avg_pool2d(x, 4), "6x10 pixels to 4x4 is not supported"),
+        (lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), "set count_include_pad=False"),
+        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "divisor_override is not supported"),
+        (lambda x: F.max_pool2d(x, 2, dilation=2), "max pooling with dilation"),
+        (lambda x: F.interpolate(x, size=(9, 20)), "does not enlarge by whole factors"),
+        (lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"), "only mode nearest and bil"),
+        (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True), "align_"),
+        (lambda x: x.clamp(-1, 1), "only clipped at 0"),
+        (lambda x: F.dropout(x, 0.5), "'dropout' is random"),
+        (lambda x: x.mean((2, 3), True).expand(-1, -1, 6, 10) + x, "not the sum of two values"),
+        (lambda x: x.flatten(2).expand(-1, -1, 60), "'expand': only .C, 1, 1. is expanded"),
+    ],
+)  # fmt: skip
+def test_what_is_not_supported_is_refused_by_name(then: Then, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        trace(Function(then), SHAPE)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from quant.errors import ModelError
+from quant.float_net import FloatNet
+from quant.trace import trace
+from quant.trace.modules import layer_weights, pads_of
+
+SHAPE = (4, 7, 9)
+
+
+@pytest.mark.parametrize(
+    ("module", "ops"),
+    [
+        (nn.Conv2d(4, 6, 3, padding="valid", dilation=2), ["conv"]),
+        (nn.Conv2d(4, 6, (4, 3), padding="same", dilation=(3, 1), groups=2), ["conv"]),
+        (nn.ConvTranspose2d(4, 6, 3, (2, 1), (1, 0), (1, 0), groups=2, bias=False), ["deconv"]),
+        (nn.BatchNorm2d(4), ["scale"]),
+        (nn.Hardtanh(0, 6), ["relu6"]),
+        (nn.ReLU6(), ["relu6"]),
+        (nn.LeakyReLU(0.3), ["leaky_relu"]),
+        (nn.MaxPool2d((3, 2), (2, 3), (1, 0), ceil_mode=True), ["max_pool"]),
+        (nn.AvgPool2d((3, 2), ceil_mode=True), ["avg_pool"]),
+        (nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), ["avg_pool"]),
+        (nn.AvgPool2d((7, 9)), ["global_avg_pool"]),
+        (nn.AdaptiveAvgPool2d((7, 3)), ["avg_pool"]),
+        (nn.AdaptiveAvgPool2d((None, 1)), ["avg_pool"]),
+        (nn.ChannelShuffle(2), ["shuffle"]),
+        (nn.UpsamplingNearest2d(scale_factor=2), ["upsample"]),
+        (nn.Upsample((14, 27), mode="bilinear"), ["upsample"]),
+        (nn.Flatten(), ["reshape"]),
+        (nn.Sequential(nn.Flatten(), nn.Linear(252, 5), nn.BatchNorm1d(5)), ["reshape", "linear"]),
+        (nn.Sequential(nn.Flatten(2), nn.Unflatten(2, (7, 9)), nn.SiLU()), ["silu"]),
+        (nn.Sequential(nn.Dropout2d(), nn.Identity(), nn.Sigmoid()), ["sigmoid"]),
+    ],
+)
+def test_modules_compute_what_they_did(module: nn.Module, ops: list[str]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, *SHAPE)
+    network = trace(nn.Sequential(module), SHAPE)
+    assert [node.op for node in network.graph.nodes] == ["input", *ops]
+    with torch.no_grad():
+        torch.testing.assert_close(FloatNet(network).logits(x), module(x), rtol=1e-5, atol=1e-5)
+
+
+class DynamicConv2d(nn.Conv2d):
+    """Pads by the size of what it reads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.pad(x, [x.shape[-1] % 2] * 4))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (nn.Tanh(), r"layer 0 \(Tanh\) is not supported"),
+        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "padding_mode 'reflect'"),
+        (DynamicConv2d(4, 4, 3), r"layer 0 \(DynamicConv2d\) has a forward of its own"),
+        (nn.ConvTranspose2d(4, 4, 3, 1, 0, 1, dilation=2), "output_padding must be less"),
+        (nn.BatchNorm2d(4, track_running_stats=False), "0 has no running statistics"),
+        (nn.Hardtanh(), "of Hardtanh only 0 to 6"),
+        (nn.MaxPool2d(2, dilation=2), "max pooling with dilation"),
+        (nn.AvgPool2d(2, divisor_override=3), "divisor_override"),
+        (nn.AvgPool2d(4, 3, 1, ceil_mode=True), "with ceil_mode, is not supported"),
+        (nn.AdaptiveAvgPool2d(2), "7x9 pixels to 2x2"),
+        (nn.UpsamplingBilinear2d(scale_factor=2), "align_corners=False"),
+        (nn.Linear(9, 3), "layer 0 reads no vector: flatten before it"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(module: nn.Module, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        trace(nn.Sequential(module), SHAPE)
+    assert "\n" not in str(caught.value)
+
+
+def test_same_padding_puts_the_odd_pixel_at_the_end() -> None:
+    assert pads_of(nn.Conv2d(1, 1, (3, 4), padding="same")) == (1, 2, 1, 1)
+
+
+def test_a_missing_bias_is_zero() -> None:
+    assert layer_weights(nn.Linear(3, 2, bias=False)).bias.tolist() == [0.0, 0.0]
+    deconv = nn.ConvTranspose2d(3, 5, 2, bias=False)
+    assert layer_weights(deconv, 5).bias.tolist() == [0.0] * 5
+
+
+def test_weights_are_copies() -> None:
+    conv = nn.Conv2d(1, 1, 1)
+    weights = layer_weights(conv)
+    before = weights.weight.copy()
+    with torch.no_grad():
+        conv.weight.add_(1.0)
+    assert (weights.weight == before).all()
