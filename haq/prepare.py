@@ -16,6 +16,8 @@ from haq.names import Padding
 from haq.own_network import is_own, load_own
 from haq.zoo import DataShape, NetConfig, build, load
 from haq.zoo.loading import plain_config
+from haq.zoo.registry import ALIASES
+from haq.zoo.sources import at_hand
 from quant.calibrate import Ranges, calibrate
 from quant.equalize import equalize
 from quant.errors import DataError
@@ -89,6 +91,13 @@ def load_graph(
         return load_network(model, weights, input_size, padding)[1].graph
     config = plain_config(model, input_size, padding)
     return trace(build(config), input_shape(config)).graph
+
+
+def weights_of(model: str, weights: Path | None) -> str:
+    """Whose weights a network has: a file or library, its own, or those at hand by their origin."""
+    if weights is not None:
+        return str(weights)
+    return "own" if is_own(model) else at_hand(ALIASES.get(model, model))
 
 
 def shape_of(data: str | None) -> DataShape | None:

@@ -179,6 +179,7 @@ def time_pieces(
         default_rng([timing.seed, 1]),
         MIN_SAMPLE_MS,
         settle=Cooling(timing.cool_to_c).wait,
+        alike=False,
     )
     medians = np.median(ratios(timed.samples[timed.steady]), axis=(0, 1))
     return [float(ratio * timed.reference_ms) for ratio in medians], timed.reference_ms

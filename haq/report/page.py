@@ -17,6 +17,7 @@ from haq.report.sentences import (
     budget_sentence,
     budgets_of,
     float_sentence,
+    network_words,
     score_sentences,
     size_sentence,
     title,
@@ -65,6 +66,7 @@ def render(
         details=details,
         rows=rows,
         titles={kind: TITLES[kind] for kind in kinds},
+        network=network_words(details),
         metric=metric_of(score for row in rows for score in row.scores.values()),
         bounds=bounds(details),
         sentences=(

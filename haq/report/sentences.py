@@ -81,3 +81,12 @@ def float_sentence(details: Mapping[str, Any]) -> str:
 def divide(found: float, uniform: float) -> str:
     """A ratio with two digits behind the point."""
     return f"{found / uniform:.2f}" if uniform > 0 else "–"
+
+
+def network_words(details: Mapping[str, Any]) -> str:
+    """Its weights and its input; runs of an older haq do not say."""
+    found = details.get("network")
+    if found is None:
+        return "as it was named"
+    channels, height, width = found["input"]
+    return f"{found['weights']} weights, input {width}x{height}, {channels} channel(s)"

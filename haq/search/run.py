@@ -15,9 +15,11 @@ from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import (
     Subject,
     check_images,
+    input_shape,
     load_network,
     make_subject,
     upload,
+    weights_of,
 )
 from haq.progress import Progress
 from haq.search.content import digests
@@ -161,10 +163,17 @@ def conclude(
     given = searched.budget_given
     more = details(target, given, winner, candidates, rated, device, request.agent)
     more |= {"start": request.begins_with, "reward": request.earns}
+    more |= {"network": network_json(request, search.subject)}
     more |= {"stays_float": dict(search.subject.network.graph.stays_float)}
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary, more
+
+
+def network_json(request: SearchRequest, subject: Subject) -> dict[str, Any]:
+    """Whose weights, and the input (channels, height, width)."""
+    weights = weights_of(request.model, request.weights)
+    return {"weights": weights, "input": list(input_shape(subject.config))}
 
 
 def load_subject(request: SearchRequest) -> tuple[Subject, Splits]:

@@ -53,6 +53,7 @@ from haq.search.target import (
     load_or_measure_profile,
 )
 from haq.search.targets import Targets
+from haq.search.together import networks_together
 from haq.shared_export import check_shared, export_shared
 from haq.sharing import TunedEvaluator
 from haq.store import RunFolder, Store, write_json
@@ -250,7 +251,7 @@ class Stages:
         )
         write_json(self.folder.profile, profile_to_json(profile))
         model = make_latency_cost(self.graph, self.choices, profile)
-        return correct(model, self.meter, self.request.seed)
+        return correct(model, self.meter, self.request.seed, networks_together(self.graph))
 
     def _reward(self, target: Target) -> Reward:
         rng = np.random.default_rng(self.request.seed)

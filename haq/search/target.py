@@ -140,9 +140,14 @@ class MeasuredLatency:
     reference_ms: float
 
 
-def correct(model: LatencyCost, meter: Meter, seed: int) -> MeasuredLatency:
-    """Correct a model by uniform and random policies, and by those that it finds the fastest."""
-    probes = measure_probes(model, meter, seed)
+def correct(
+    model: LatencyCost, meter: Meter, seed: int, together: int | None = None
+) -> MeasuredLatency:
+    """Correct a model by uniform and random policies, and by those that it finds the fastest.
+
+    So many as `together` says are measured in one batch, None for all.
+    """
+    probes = measure_probes(model, meter, seed, together)
     find_least(model, meter, np.random.default_rng(seed))
     return MeasuredLatency(model, median(latency.reference_ms for latency in probes.values()))
 
@@ -175,13 +180,18 @@ def default_bound(least: float, uniform8: float) -> float:
     return min(halfway, below) if below > least else halfway
 
 
-def measure_probes(model: LatencyCost, meter: Meter, seed: int) -> dict[str, Latency]:
+def measure_probes(
+    model: LatencyCost, meter: Meter, seed: int, together: int | None = None
+) -> dict[str, Latency]:
     """Measure uniform and random policies and correct the model by them; latencies by key."""
     rng = np.random.default_rng(seed)
     names = model.choices.names
     policies = [uniform(names, bits, bits) for bits in (8, 16, FLOAT)]
     policies += [random_policy(model.choices, rng) for _ in range(RANDOM_PROBES)]
-    return observe(model, meter, policies)
+    found: dict[str, Latency] = {}
+    for some in chunks(policies, together or len(policies)):
+        found |= observe(model, meter, some)
+    return found
 
 
 def random_policy(choices: Choices, rng: np.random.Generator) -> Policy:

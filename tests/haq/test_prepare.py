@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from haq.data import Images
 from haq.evaluators import make_evaluator
-from haq.prepare import arithmetic_of, make_subject, quantizer_of, to_tensor
+from haq.prepare import arithmetic_of, make_subject, quantizer_of, to_tensor, weights_of
 from haq.ways import How
 from quant.errors import DataError
 from quant.ncnn.capabilities import Capabilities
@@ -89,3 +91,20 @@ def test_divergences_are_from_the_network_as_loaded(how: How) -> None:
     floats, eights = evaluator.score([uniform(names, 32, 32), uniform(names, 8, 8)])
     assert floats.kl < 1e-6 < eights.kl
     assert floats.agreement == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "wanted"),
+    [
+        ("mbv2", None, "packaged"),
+        ("resnet18", None, "random"),
+        ("net.onnx", None, "own"),
+        ("package.nets:make", None, "own"),
+        ("mbv2", Path("mine.safetensors"), "mine.safetensors"),
+        ("resnet18", Path("torchvision"), "torchvision"),
+    ],
+)
+def test_it_is_said_whose_weights_a_network_has(
+    model: str, weights: Path | None, wanted: str
+) -> None:
+    assert weights_of(model, weights) == wanted

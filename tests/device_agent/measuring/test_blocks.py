@@ -38,6 +38,30 @@ def test_known_ratios_are_recovered_from_a_bimodal_clock(seed: int) -> None:
     assert medians == pytest.approx([0.75, 1.0, 1.55], rel=0.02)
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_networks_that_are_alike_run_equally_often(alike: bool) -> None:
+    """Shorter and longer than a sample has to be: else one would run twice, and be warmer."""
+    machine, counts = Machine(0, flip=0), [0] * (REFERENCES + 2)
+
+    def counted(index: int, load: Load) -> Load:
+        def load_and_count() -> Callable[[], object]:
+            run = load()
+
+            def count_and_run() -> object:
+                counts[index] += 1
+                return run()
+
+            return count_and_run
+
+        return load_and_count
+
+    costs = [1.1] * (REFERENCES + 1) + [0.9]
+    loads = [counted(index, machine.loader(cost)) for index, cost in enumerate(costs)]
+    stopping, rng = Stopping(1e-9, 20, 20, math.inf), default_rng(0)
+    collect(loads, machine.clock, stopping, rng, 1.0, machine.seconds, alike=alike)
+    assert (counts[-1] == counts[-2]) is alike
+
+
 def test_throttled_blocks_are_kept_out() -> None:
     # Throttled, the reference takes 3 times as long and the other only 1.5 times: every throttled
     # sample would halve the ratio.

@@ -75,6 +75,7 @@ def write_run(path: Path, policy: Policy = FOUND, weights: str | None = None) ->
     device, winner = SimulatedBoard().describe(), Winner(outcomes[2], measured)
     more = details(target, True, winner, outcomes, {"best": best, **uniforms}, device, "ddpg")
     more |= {"start": "ilp", "reward": "kl"}
+    more |= {"network": {"weights": weights or "packaged", "input": [1, 32, 32]}}
     with folder.open({**REQUEST.to_json(), "weights": weights, "board": {}}):
         pass
     write_json(folder.summary, {**summary, "details": more})

@@ -5,6 +5,7 @@ from haq.report.sentences import (
     bounds,
     budget_sentence,
     float_sentence,
+    network_words,
     score_sentences,
     size_sentence,
 )
@@ -64,3 +65,9 @@ def test_what_stays_float_is_listed() -> None:
     )
     many = {"stays_float": {f"n{number}": "scale" for number in range(LISTED + 3)}}
     assert float_sentence(many).endswith(f"n{LISTED - 1} (batch norm) and 3 more.")
+
+
+def test_weights_and_input_of_the_network() -> None:
+    found = {"network": {"weights": "random", "input": [3, 224, 160]}}
+    assert network_words(found) == "random weights, input 160x224, 3 channel(s)"
+    assert network_words({}) == "as it was named"

@@ -119,6 +119,14 @@ def test_an_impossible_latency_names_the_least() -> None:
         latency_target(parse_budget("latency=0.2x"), correct(model, meter, seed=0))
 
 
+def test_probes_are_measured_in_batches_that_fit_the_board() -> None:
+    (_, model, meter), (_, other, whole) = make(), make()
+    found = measure_probes(model, meter, seed=0, together=16)
+    assert meter.batches == [("search", 16), ("search", 16), ("search", 11)]
+    assert found.keys() == measure_probes(other, whole, seed=0).keys()
+    assert whole.batches == [("search", 43)]
+
+
 def test_the_model_is_corrected_before_the_bound_is_judged() -> None:
     board, model, meter = make()
     rng = np.random.default_rng(5)
