@@ -6,7 +6,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
+
+# How long an example takes says more of what else the machine does.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 SERVER = "HAQ_TEST_POSTGRESQL"
 """Holds the URL of a PostgreSQL server on which databases may be made."""

@@ -88,5 +88,7 @@ def test_a_cluster_that_loses_a_machine_in_mid_search_finds_the_same(
     with added(begun_cluster) as second, connected(begun_cluster.address):
         start = lambda make: RayWorkers(make, 2, told.append)  # noqa: E731
         search.run(tmp_path / "run", start, Reaper())
-    assert told == ["a worker of the Ray cluster is lost: its work is done again"]
+    # A busy machine may also be slow to start workers, which is told, too.
+    lost = [text for text in told if "waiting for" not in text]
+    assert lost == ["a worker of the Ray cluster is lost: its work is done again"]
     search.check(tmp_path / "run")
