@@ -167,8 +167,18 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """By what share halves of the rounds differed in a batch, the median of its policies;
+    `measured_at` is ISO 8601, UTC."""
+
+    measured_at: str
+    noise: float
+
+
+@dataclass(frozen=True)
 class Board:
-    """A board that the server knows, and what it answers now; `problem` says why it does not."""
+    """A board that the server knows, what it answers now, and the noise of what searches that had
+    it alone measured there; `problem` says why it does not answer."""
 
     name: str
     url: str
@@ -176,6 +186,7 @@ class Board:
     problem: str | None = None
     device: Facts | None = None
     status: Facts | None = None
+    noise: tuple[Noise, ...] = ()
 
 
 @dataclass(frozen=True)

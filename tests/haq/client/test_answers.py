@@ -22,6 +22,7 @@ PAIRS = (
     (answers.Model, schema.Model),
     (answers.Dataset, schema.Dataset),
     (answers.Board, schema.Board),
+    (answers.Noise, schema.Noise),
     (answers.Key, schema.KeyInfo),
     (answers.MadeKey, schema.MadeKey),
     (answers.AuditLine, schema.AuditLine),
