@@ -1,5 +1,6 @@
 """What all networks of the zoo have in common."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -17,9 +18,9 @@ class Classifier(nn.Module):
         """Logits (N, classes) of images (N, channels, H, W) with values from -1 to 1."""
         return self.logits(self.normalise(x))
 
+    @abstractmethod
     def logits(self, x: Tensor) -> Tensor:
         """Logits of images as the weights expect them."""
-        raise NotImplementedError
 
 
 def normalisation(mean: Sequence[float], std: Sequence[float]) -> nn.BatchNorm2d:

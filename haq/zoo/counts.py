@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from haq.zoo.config import NetConfig
 from haq.zoo.registry import build
@@ -28,8 +31,23 @@ def count(config: NetConfig) -> Counts:
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(partial(note_macs, macs))
-    net.eval()(image)
+    with _WithoutNorms():
+        net.eval()(image)
     return Counts(sum(p.numel() for p in net.parameters()), sum(macs), len(macs))
+
+
+class _WithoutNorms(TorchFunctionMode):
+    """Leaves batch norms out: they change no shape, and take most of the time without memory."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The input of a batch norm for its output, all else as it is."""
+        return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
 
 
 def note_macs(macs: list[int], module: nn.Module, _: object, out: Tensor) -> None:
