@@ -9,7 +9,7 @@ from statistics import median
 from api.jobs import Job, Jobs
 from api.schema import Board, Noise
 from haq.store.database import Database
-from haq.store.measurements import read_latencies
+from haq.store.measurements import latencies_of_runs
 
 SEARCHES = 200
 """The newest ones are looked at."""
@@ -40,7 +40,7 @@ def searches_of(jobs: Sequence[Job]) -> Mapping[str, list[str]]:
 
 def noise_in(database: Database, run_ids: Sequence[str]) -> list[Noise]:
     """The median noise of the policies of each batch, in the order of time."""
-    latencies = [latency for _, latency in read_latencies(database, run_ids)]
+    latencies = latencies_of_runs(database, run_ids)
     batches = groupby(latencies, key=lambda latency: latency["measured_at"])
     found = [
         Noise(measured_at=at, noise=median(latency["noise"] for latency in batch))

@@ -15,10 +15,9 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from quant.errors import InputError
+from quant.errors import InputError, one_line
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-REASON_CHARACTERS = 200
 
 
 def is_function_name(text: str) -> bool:
@@ -54,7 +53,6 @@ def blaming(name: str, what: str = "failed") -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """Kind, text and place of an error, on one line."""
-    text = " ".join(str(error).split())[:REASON_CHARACTERS]
     frames = extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{place}"
+    return f"{type(error).__name__}: {one_line(error)}{place}"

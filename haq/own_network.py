@@ -14,7 +14,7 @@ from torch import nn
 from haq.names import Padding
 from haq.own_function import blaming, import_function, is_function_name
 from haq.zoo import DataShape, NetConfig
-from haq.zoo.checkpoint import read_weights
+from haq.zoo.checkpoint import give_weights, read_weights
 from quant.errors import ModelError
 from quant.graph import Network
 from quant.trace import trace
@@ -79,17 +79,8 @@ def from_factory(
     if not isinstance(net, nn.Module):
         raise ModelError(f"{name} returns a {type(net).__name__}: a torch.nn.Module is needed")
     if weights is not None:
-        load_weights(name, net, weights)
+        give_weights(name, net, read_weights(weights), str(weights))
     return read_module(name, net, image_shape(name, factory, net, input_size, images))
-
-
-def load_weights(name: str, net: nn.Module, weights: Path) -> None:
-    """Give a module its weights. Raises ModelError where they do not fit."""
-    try:
-        net.load_state_dict(read_weights(weights), strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{weights} does not fit {name}: {reason}") from None
 
 
 def image_shape(

@@ -81,3 +81,8 @@ class StorageError(HaqError):
 
 class FormatError(HaqError):
     """An ncnn file is not what it claims to be."""
+
+
+def one_line(error: BaseException, characters: int = 200) -> str:
+    """The start of an error's text, without line breaks."""
+    return " ".join(str(error).split())[:characters]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import httpx2
 
+from bench.program import PROGRAM
 from haq.local_board import free_port
 
-SERVE = (sys.executable, "-c", "from haq.cli import main; main()", "serve")
+SERVE = (*PROGRAM, "serve")
 KEY = "correct horse battery staple"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 START_S = 120.0

@@ -14,6 +14,7 @@ from typing import Any
 from rich.progress import track
 
 from bench.evaluation.subject import Given
+from bench.program import PROGRAM
 
 COMMANDS = {
     "ncnn int8": ("--policy", "8", "--quantizer", "naive"),
@@ -47,7 +48,9 @@ def evaluate_command(given: Given, *more: str) -> list[str]:
     """`haq evaluate` of the scored rows."""
     weights = [] if given.weights is None else ["--weights", str(given.weights)]
     return [
-        *(sys.executable, "-c", "from haq.cli import main; main()", "evaluate", *weights),
+        *PROGRAM,
+        "evaluate",
+        *weights,
         *("--input", str(given.side), "--padding", given.padding),
         *("--data", f"{given.data}:{given.scored}"),
         *("--calibration", f"{given.data}:{given.calibration}", *more),

@@ -19,7 +19,7 @@ from bench.evaluation.__main__ import machine
 from bench.platforms.crossed import cross
 from bench.platforms.foretold import correlations, points_of
 from bench.platforms.platform import Computed, Threads
-from bench.zoo.__main__ import names
+from haq.names import NETWORKS
 
 RESULTS = Path(__file__).with_name("results.json")
 POLICIES = 50
@@ -58,7 +58,7 @@ def simulated(given: argparse.Namespace) -> dict[str, Any]:
 
 def foretold(given: argparse.Namespace) -> dict[str, Any]:
     """Latency of random policies of every network."""
-    points = list(points_of(names(), POLICIES))
+    points = list(points_of(NETWORKS, POLICIES))
     return {**correlations(points), "rows": [asdict(point) for point in points]}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.platforms.platform import Platform
-from bench.platforms.program import haq
+from bench.program import haq
 
 TOLERANCE = 1.005
 """What is measured anew may be so much over the bound."""

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from bench.images import images_for
 from env.actions import Choices, tied_choices
 from haq.board import Board
 from haq.cost import bops_cost
 from haq.cost.table import make_latency_cost
 from haq.data import load_splits
 from haq.local_board import local_agent
+from haq.names import NetworkName
 from haq.prepare import load_network, make_subject, upload
 from quant.policy import Policy
 
 FORETELLERS = ("macs", "bops", "table")
-DATA = "sample"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Point:
     measured: float
 
 
-def points_of(networks: Sequence[str], policies: int, seed: int = 0) -> Iterator[Point]:
+def points_of(networks: Sequence[NetworkName], policies: int, seed: int = 0) -> Iterator[Point]:
     """Random policies of each network, `policies` in all or a few more."""
     each = -(-policies // len(networks))
     rng = np.random.default_rng(seed)
@@ -42,10 +43,13 @@ def points_of(networks: Sequence[str], policies: int, seed: int = 0) -> Iterator
             yield from of_network(name, each, board, rng)
 
 
-def of_network(name: str, count: int, board: Board, rng: np.random.Generator) -> Iterator[Point]:
+def of_network(
+    name: NetworkName, count: int, board: Board, rng: np.random.Generator
+) -> Iterator[Point]:
     """Measured in one batch, after a profile of the layers."""
-    config, network = load_network(name, None, data=DATA)
-    calibration = load_splits(DATA, None, config.input_size).calibration
+    data = images_for(name)
+    config, network = load_network(name, None, data=data)
+    calibration = load_splits(data, None, config.input_size, config.channels).calibration
     upload(make_subject(config, network, calibration, "absmax"), board)
     graph = network.graph
     choices, profile = tied_choices(graph.layer_names), board.profile(graph.layer_names)

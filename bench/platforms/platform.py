@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.platforms.program import haq
+from bench.program import haq
 
 
 class Platform(Protocol):

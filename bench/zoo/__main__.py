@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.evaluation.__main__ import machine
-from bench.zoo.rows import PROGRAM, Row, search
+from bench.images import images_for
+from bench.zoo.rows import Row, search
+from haq.names import NETWORKS
 
 RESULTS = Path(__file__).with_name("results.json")
 EPISODES = 3
-DATA = {"mbv2_seg": ("--data", "faces")}
-"""Networks that the packaged images are not for."""
 
 
 def main() -> None:
@@ -27,13 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.zoo", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--episodes", type=int, default=EPISODES)
-    parser.add_argument("names", nargs="*", help="networks [default: all]")
+    parser.add_argument("names", nargs="*", metavar="name", help="networks [default: all]")
     given, options = parser.parse_known_args()
     rows = {row["name"]: row for row in read_rows(given.out)}
-    for name in given.names or names():
+    for name in given.names or NETWORKS:
         if name not in rows:
             with TemporaryDirectory() as folder:
-                how = ("--episodes", str(given.episodes), *DATA.get(name, ()), *options)
+                how = ("--episodes", str(given.episodes), "--data", images_for(name), *options)
                 rows[name] = search(name, how, Path(folder) / "run")
             found = {"machine": machine(), "rows": list(rows.values())}
             given.out.write_text(json.dumps(found, indent=1) + "\n")
@@ -46,12 +45,6 @@ def read_rows(file: Path) -> list[Row]:
         return []
     rows: list[Row] = json.loads(file.read_text())["rows"]
     return [row for row in rows if "failed" not in row]
-
-
-def names() -> list[str]:
-    """What `haq models` lists."""
-    done = subprocess.run([*PROGRAM, "models", "--json"], capture_output=True, check=True)
-    return [model["name"] for model in json.loads(done.stdout)]
 
 
 def line(row: Row) -> str:

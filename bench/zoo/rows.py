@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PROGRAM = (sys.executable, "-c", "from haq.cli import main; main()")
+from bench.program import PROGRAM
+
 PATIENCE_S = 3600.0
 Row = dict[str, Any]
 

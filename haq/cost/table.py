@@ -24,7 +24,7 @@ from haq.cost.additive import AdditiveCost, by_name
 from haq.cost.latency import LatencyCost, make_prior
 from haq.cost.relative import Relative, relative
 from haq.store.run_folder import read_bytes
-from quant.errors import InputError, PolicyError
+from quant.errors import InputError, PolicyError, one_line
 from quant.graph import Graph, Layer
 from quant.policy import ENGINE_BITS, Bits, Policy
 
@@ -154,8 +154,7 @@ def parse_array(path: Path, data: bytes) -> NDArray[np.float64]:
         costs: NDArray[np.float64] = loaded.astype(np.float64, casting="same_kind")
     except Exception as error:
         # numpy's readers have errors of many kinds; the user needs the file and the cause.
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path} is not a readable array: {reason}") from None
+        raise InputError(f"{path} is not a readable array: {one_line(error)}") from None
     if costs.ndim != 3 or costs.shape[1:] != (WIDEST, WIDEST):
         raise InputError(
             f"{path} holds an array of shape {costs.shape}: a table has (layers, 8, 8), "

@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from quant.errors import InputError
+from quant.errors import InputError, one_line
 
 LOCAL = "local"
 """Address of a cluster that is started on this machine, and ends with the program."""
@@ -34,7 +34,7 @@ def connected(address: str) -> Iterator[None]:
         try:
             ray.init(address=address, **quiet, **started)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise absent(address, " ".join(str(error).split())[:200]) from None
+            raise absent(address, one_line(error)) from None
         try:
             yield
         finally:

@@ -38,7 +38,7 @@ def make_content(
     return Content(
         {
             "network": [config.model, config.input_size, config.padding],
-            "weights": weights_digest(subject),
+            "weights": network_digest(subject),
             "calibration": splits.calibration.digest(),
             "observer": request.observer,
             "equalize": request.equalize,
@@ -50,7 +50,7 @@ def make_content(
     )
 
 
-def weights_digest(subject: Subject) -> str:
+def network_digest(subject: Subject) -> str:
     """SHA-256 of the float network: its operations, and their weights."""
     layers = float_layers(subject.network)
     return hashlib.sha256(dump_param(layers).encode() + dump_bin(layers)).hexdigest()
@@ -59,7 +59,7 @@ def weights_digest(subject: Subject) -> str:
 def digests(subject: Subject, splits: Splits) -> dict[str, str]:
     """SHA-256 of weights and images: a run is not continued when a path holds something else."""
     return {
-        "weights": weights_digest(subject),
+        "weights": network_digest(subject),
         "calibration": splits.calibration.digest(),
         "validation": splits.validation.digest(),
         "test": splits.test.digest(),

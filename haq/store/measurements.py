@@ -13,18 +13,18 @@ from haq.store.schema import MEASUREMENTS
 Record = dict[str, Any]
 
 
-def read_latencies(
+def latencies_of_runs(
     database: Database, run_ids: Sequence[str], limit: int = 1000
-) -> list[tuple[str, Record]]:
-    """At most `limit` latencies, each behind the run it is of, those measured last first.
+) -> list[Record]:
+    """At most `limit` latencies, those measured last first.
 
     A record holds the fields of `haq.board.Latency`. Raises StorageError.
     """
     columns = MEASUREMENTS.columns
     rows = database.read(
-        select(columns.run_id, columns.data)
+        select(columns.data)
         .where(columns.run_id.in_(run_ids), columns.kind.like("latency/%"))
         .order_by(columns.data["measured_at"].as_string().desc(), columns.run_id, columns.key)
         .limit(limit)
     )
-    return [(row.run_id, row.data) for row in rows]
+    return [row.data for row in rows]

@@ -1,12 +1,13 @@
 """Weights from files: nothing is unpickled but plain tensors."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -22,10 +23,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return {name: as_float(tensor) for name, tensor in state.items()}
     except Exception as error:
         # Every reader has errors of its own kind; the user needs the file and the cause.
-        reason = " ".join(str(error).split())[:160]
         raise ModelError(
-            f"{path} is not a readable safetensors or weights_only checkpoint: {reason}"
+            f"{path} is not a readable safetensors or weights_only checkpoint: {one_line(error)}"
         ) from None
+
+
+def give_weights(name: str, net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load all of them into the network `name`. Raises ModelError where they do not fit."""
+    try:
+        net.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ModelError(f"{origin} does not fit {name}: {one_line(error)}") from None
 
 
 def as_float(tensor: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 from haq.zoo.config import IMAGENET
 from haq.zoo.found import Colours, Found
 from haq.zoo.registry import find
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -68,11 +68,6 @@ def fetch(library: str, get: Callable[[], Any]) -> Any:
     except Exception as error:
         # No network, no room, a changed file: each library has errors of its own.
         raise ModelError(f"{library} cannot fetch its weights: {one_line(error)}") from None
-
-
-def one_line(error: Exception) -> str:
-    """The start of an error's text without line breaks."""
-    return " ".join(str(error).split())[:160]
 
 
 def scaling(mean: Colours, std: Colours) -> tuple[Colours, Colours] | None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from haq.names import Padding
+from haq.zoo.checkpoint import give_weights
 from haq.zoo.classifier import Classifier, normalisation
 from haq.zoo.config import DataShape, NetConfig
 from haq.zoo.found import Found
@@ -68,11 +69,7 @@ def plain_config(
 def with_weights(config: NetConfig, found: Found) -> nn.Module:
     """A network with weights, in evaluation mode. Raises ModelError where they do not fit."""
     net = build(config)
-    try:
-        net.load_state_dict(found.state, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{found.origin} does not fit {config.model}: {reason}") from None
+    give_weights(config.model, net, found.state, found.origin)
     if found.scaling is not None and isinstance(net, Classifier):
         net.normalise = normalisation(*found.scaling)
     return net.eval()

@@ -131,9 +131,9 @@ def runs_at_16(
     """Whether the layer stays unmasked.
 
     Chosen for weighted layers; int8 ones follow their input; weights that stay float are float32;
-    all others need all inputs at 16. A
-    weighted layer without a 16-bit path is always masked: unmasked, the convolutions that ncnn
-    makes of a grouped one have 16-bit weights, read its float32 input past the end, and may crash.
+    all others need all inputs at 16. A weighted layer without a 16-bit path is always masked:
+    unmasked, the convolutions that ncnn makes of a grouped one have 16-bit weights, read its
+    float32 input past the end, and may crash.
     """
     chosen = bits.get(layer.name, 32) if layer.has_weights else None
     if chosen == 32 or (layer.is_weighted and layer.type not in capabilities.types16):

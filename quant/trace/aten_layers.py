@@ -10,10 +10,9 @@ from quant.errors import ModelError
 from quant.fold import norm_of
 from quant.graph import Floats, Transposed, Weights
 from quant.trace.call import Call
-from quant.trace.functions import pair
 from quant.trace.pending import Pending, Value
 from quant.trace.program import Constant
-from quant.trace.windows import Window
+from quant.trace.windows import Window, pair, torch_pads
 
 
 def conv(pending: Pending, call: Call) -> str:
@@ -34,25 +33,11 @@ def convolve(pending: Pending, call: Call, dilation: Any, groups: int) -> str:
     weight = array(call, 1)
     if weight.ndim != 4:
         raise ModelError(f"layer {layer_name(call)} is no convolution of images")
-    pads = pads_of(call, call.argument(4, "padding", 0), pair(dilation), weight.shape[2:])
+    pads = torch_pads(call.argument(4, "padding", 0), weight.shape[2:], pair(dilation))
     source, pads = pending.window(call.args[0], pads)
     window = Window(pair(call.argument(3, "stride", 1)), pads, pair(dilation), groups)
     weights = Weights(weight, bias_of(call, 2, len(weight)))
     return pending.builder.conv(layer_name(call), source, call.shape, weights, window)
-
-
-def pads_of(
-    call: Call, padding: Any, dilation: tuple[int, int], kernel: tuple[int, ...]
-) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom); 'same' pads an odd pixel at the end, as torch does."""
-    if padding == "same":
-        vertical, horizontal = (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-        return (
-            *(horizontal // 2, horizontal - horizontal // 2),
-            *(vertical // 2, vertical - vertical // 2),
-        )
-    top, left = (0, 0) if padding == "valid" else pair(padding)
-    return left, left, top, top
 
 
 def deconv(pending: Pending, call: Call) -> str:

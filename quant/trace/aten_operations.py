@@ -25,6 +25,8 @@ from quant.trace.pending import Pending, Value, by_channel
 from quant.trace.program import Constant
 
 Read = Callable[[Pending, Call], Any]
+FLOAT32 = 7
+"""As torch.export writes a type (ScalarType in torch/_export/serde/schema.py)."""
 END = 2**63 - 1
 """Where a slice ends that goes on to the end."""
 
@@ -130,6 +132,14 @@ def upsample(mode: str) -> Callable[[Call], str]:
     return lambda call: enlarge(call, mode, mode != "nearest" and bool(call.args[2]))
 
 
+def cast(call: Call) -> Any:
+    """Nothing: numbers stay float32. Raises ModelError where they do not."""
+    numbers = (value for value in call.args[1:] if type(value) is int)
+    if call.kwargs.get("dtype", next(numbers, None)) not in (None, FLOAT32):
+        raise ModelError(f"operation '{call.name}' casts to other than float32")
+    return call.args[0]
+
+
 def transposed(constant: Constant, order: tuple[int, ...] | None = None) -> Constant:
     """A constant with its axes in another order, by default the last first."""
     return replace(constant, value=constant.value.transpose(order))
@@ -168,7 +178,8 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **{"split_with_sizes": FUNCTIONS["split"], "feature_dropout": FUNCTIONS["dropout"]},
     **{"native_channel_shuffle": FUNCTIONS["channel_shuffle"]},
     **dict.fromkeys(("_unsafe_view", "squeeze_copy"), FUNCTIONS["view"]),
-    **dict.fromkeys(("alias", "to", "_to_copy", "lift_fresh_copy"), FUNCTIONS["clone"]),
+    **dict.fromkeys(("alias", "lift_fresh_copy"), FUNCTIONS["clone"]),
+    **dict.fromkeys(("to", "_to_copy"), cast),
 }
 """Operations that read images and vectors alone."""
 

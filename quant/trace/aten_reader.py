@@ -37,7 +37,8 @@ def export(net: nn.Module, input_shape: tuple[int, int, int]) -> Network:
     """A module by way of torch.export, for images (C, H, W). Raises ModelError."""
     stream = io.BytesIO()
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             program = torch.export.export(net.eval(), (torch.zeros(IMAGES, *input_shape),))
             torch.export.save(program, stream)
     except Exception as error:

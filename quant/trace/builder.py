@@ -33,6 +33,7 @@ from quant.graph import (
     Upsample,
     Weights,
 )
+from quant.trace.ends import inputs_refused
 from quant.trace.fuse import fuse
 from quant.trace.views import Shape, View, dealt_groups, is_flattening, shows_pixel
 from quant.trace.windows import Window, average_window, fitted
@@ -50,11 +51,7 @@ class Builder:
     def image(self, name: str, shape: Shape) -> str:
         """The one input (C, H, W)."""
         if self.nodes:
-            first = next(iter(self.nodes))
-            raise ModelError(
-                f"the network has the inputs {first} and {name}: one image in and one output are "
-                "needed"
-            )
+            raise inputs_refused((next(iter(self.nodes)), name))
         return self._add(Node(name, "input", (), shape))
 
     def conv(self, name: str, source: str, shape: Shape, weights: Weights, window: Window) -> str:

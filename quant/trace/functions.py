@@ -8,7 +8,7 @@ from typing import Any
 from quant.errors import ModelError
 from quant.graph import Interpolation, Op, Pool, Slope
 from quant.trace.call import Call
-from quant.trace.windows import even_window
+from quant.trace.windows import both_sides, even_window, pair
 
 Read = Callable[[Call], Any]
 MODES: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear"}
@@ -135,12 +135,7 @@ def clamp(call: Call) -> str:
     return call.builder.activate(call.name, call.source, "relu" if high is None else "relu6")
 
 
-def adaptive_pool(call: Call) -> str:
-    """Average pooling to a number of pixels."""
-    return pooled_evenly(call)
-
-
-def pooled_evenly(call: Call) -> str:
+def even_pool(call: Call) -> str:
     """An adaptive average whose windows are all the same."""
     before, after = tuple(call.before.shape[1:]), call.shape
     window = even_window(call.name, before, after)
@@ -166,8 +161,8 @@ def window_of(call: Call, counts_pads: bool) -> Pool:
     """Kernel, stride and padding of a pooling function."""
     kernel = pair(call.argument(1, "kernel_size"))
     stride = call.argument(2, "stride") or kernel
-    vertical, horizontal = pair(call.argument(3, "padding", 0))
-    return Pool(kernel, pair(stride), (horizontal, horizontal, vertical, vertical), counts_pads)
+    pads = both_sides(call.argument(3, "padding", 0))
+    return Pool(kernel, pair(stride), pads, counts_pads)
 
 
 def interpolate(call: Call) -> str:
@@ -205,13 +200,6 @@ def identity(call: Call) -> str:
     return call.source
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """(a, b) from a number or some."""
-    if isinstance(value, int):
-        return value, value
-    return (value[0], value[-1])
-
-
 FUNCTIONS: dict[str, Read] = {
     **dict.fromkeys(("add", "add_", "iadd"), add),
     **dict.fromkeys(("mul", "mul_", "imul", "multiply"), mul),
@@ -226,7 +214,7 @@ FUNCTIONS: dict[str, Read] = {
     **{"hardsigmoid": activation("hardsigmoid"), "hardswish": activation("hardswish")},
     **{"silu": activation("silu"), "leaky_relu": leaky_relu},
     **{"clamp": clamp, "clip": clamp, "hardtanh": clamp},
-    **{"adaptive_avg_pool2d": adaptive_pool, "avg_pool2d": avg_pool},
+    **{"adaptive_avg_pool2d": even_pool, "avg_pool2d": avg_pool},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},
     **dict.fromkeys(("dropout", "dropout2d", "stochastic_depth"), in_evaluation),

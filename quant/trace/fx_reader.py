@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate, map_arg
 
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
 from quant.graph import Network
 from quant.trace.builder import Builder, written
 from quant.trace.call import Call
+from quant.trace.ends import inputs_refused, refused
 from quant.trace.functions import FUNCTIONS
 from quant.trace.modules import reader_of
 
@@ -70,10 +71,7 @@ def refuse_several(graph: fx.Graph) -> None:
     """Raise ModelError where there is more than one input."""
     inputs = [str(node.target) for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
-        raise ModelError(
-            f"the network has the inputs {', '.join(inputs)}: one image in and one output are "
-            "needed"
-        )
+        raise inputs_refused(inputs)
 
 
 def record(traced: fx.GraphModule, input_shape: tuple[int, int, int]) -> dict[fx.Node, Any]:
@@ -87,11 +85,6 @@ def record(traced: fx.GraphModule, input_shape: tuple[int, int, int]) -> dict[fx
             f"the network does not run on inputs of {written(input_shape)}: {one_line(error)}"
         ) from None
     return recorder.values
-
-
-def one_line(error: Exception) -> str:
-    """The start of an error's text without line breaks."""
-    return " ".join(str(error).split())[:120]
 
 
 class _Reader:
@@ -147,9 +140,7 @@ class _Reader:
         output = next(iter(reversed(self.names)))
         found = output.args[0]
         if not isinstance(found, fx.Node) or not isinstance(self.values[found], Tensor):
-            raise ModelError(
-                "the network gives several outputs: one image in and one output are needed"
-            )
+            raise refused("gives several outputs")
         return self.builder.finish(self.names[found], tuple(self.values[found].shape[1:]))
 
 

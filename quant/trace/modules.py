@@ -12,8 +12,8 @@ from quant.errors import ModelError
 from quant.fold import Norm, norm_of
 from quant.graph import Floats, Op, Pool, Slope, Transposed, Weights
 from quant.trace.call import Call
-from quant.trace.functions import enlarge, pooled_evenly
-from quant.trace.windows import Window
+from quant.trace.functions import enlarge, even_pool
+from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 Read = Callable[[Call, Any], str]
 
@@ -35,27 +35,10 @@ def conv(call: Call, module: nn.Conv2d) -> str:
             f"layer {call.target} ({type(module).__name__}) has a forward of its own: only one "
             "with `pads` (left, right, top, bottom) is supported"
         )
-    window = Window(
-        pair(module.stride),
-        getattr(module, "pads", pads_of(module)),
-        pair(module.dilation),
-        module.groups,
-    )
+    dilation = pair(module.dilation)
+    pads = torch_pads(module.padding, pair(module.kernel_size), dilation)
+    window = Window(pair(module.stride), getattr(module, "pads", pads), dilation, module.groups)
     return call.builder.conv(call.target, call.source, call.shape, layer_weights(module), window)
-
-
-def pads_of(module: nn.Conv2d) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom); 'same' pads an odd pixel at the end, as torch does."""
-    if not isinstance(module.padding, str):
-        return both_sides(module.padding)
-    if module.padding == "same":
-        (dy, dx), (ky, kx) = pair(module.dilation), pair(module.kernel_size)
-        vertical, horizontal = dy * (ky - 1), dx * (kx - 1)
-        return (
-            *(horizontal // 2, horizontal - horizontal // 2),
-            *(vertical // 2, vertical - vertical // 2),
-        )
-    return (0, 0, 0, 0)
 
 
 def deconv(call: Call, module: nn.ConvTranspose2d) -> str:
@@ -162,8 +145,8 @@ def avg_pool(call: Call, module: nn.AvgPool2d) -> str:
 
 
 def adaptive_pool(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
-    """Average pooling to a number of pixels."""
-    return pooled_evenly(call)
+    """An adaptive average whose windows are all the same."""
+    return even_pool(call)
 
 
 def shuffle(call: Call, module: nn.ChannelShuffle) -> str:
@@ -184,19 +167,6 @@ def flatten(call: Call, module: nn.Module) -> str:
 def identity(call: Call, module: nn.Module) -> str:
     """Nothing."""
     return call.source
-
-
-def both_sides(padding: int | tuple[int, ...]) -> tuple[int, int, int, int]:
-    """torch's padding (height, width) as (left, right, top, bottom)."""
-    vertical, horizontal = pair(padding)
-    return (horizontal, horizontal, vertical, vertical)
-
-
-def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    """(a, b) from a number or a pair."""
-    if isinstance(value, int):
-        return value, value
-    return value[0], value[1]
 
 
 MODULES: dict[type, Read] = {

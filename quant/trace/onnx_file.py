@@ -13,7 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
+from quant.trace.ends import inputs_refused, outputs_refused
 
 Array = NDArray[Any]
 SHAPES_ALONE = ("Shape", "Size")
@@ -21,7 +22,6 @@ SHAPES_ALONE = ("Shape", "Size")
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv")
 SILENT = 4
 """onnxruntime's log level of fatal errors alone."""
-QUIET = 200
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,7 @@ def one_image(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
     known = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in known]
     if len(inputs) != 1:
-        names = ", ".join(value.name for value in inputs) or "no input"
-        raise ModelError(
-            f"the network has the inputs {names}: one image in and one output are needed"
-        )
+        raise inputs_refused(value.name for value in inputs)
     kind = inputs[0].type.tensor_type
     sizes = [size.dim_value for size in kind.shape.dim]
     if kind.elem_type != onnx.TensorProto.FLOAT or len(sizes) != 4 or 0 in sizes[1:]:
@@ -112,10 +109,7 @@ def one_output(model: onnx.ModelProto) -> str:
     """The output's name. Raises ModelError."""
     names = [value.name for value in model.graph.output]
     if len(names) != 1:
-        raise ModelError(
-            f"the network gives the outputs {', '.join(names)}: one image in and one output are "
-            "needed"
-        )
+        raise outputs_refused(names)
     return str(names[0])
 
 
@@ -183,8 +177,3 @@ def plain_options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = SILENT
     return options
-
-
-def one_line(error: Exception) -> str:
-    """The start of an error's text without line breaks."""
-    return " ".join(str(error).split())[:QUIET]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 
 from quant.graph import Op, Slope
 from quant.trace.onnx_call import OnnxCall
@@ -149,6 +150,13 @@ def identity(call: OnnxCall) -> Value:
     return call.value
 
 
+def cast(call: OnnxCall) -> Value:
+    """Nothing: numbers stay float32."""
+    if call.attribute("to") != onnx.TensorProto.FLOAT:
+        raise call.refused("casts to other than float32, which is not supported")
+    return call.value
+
+
 OPERATIONS: dict[str, Read] = {
     **{"Conv": conv, "ConvTranspose": deconv, "Gemm": gemm, "MatMul": matmul},
     **{"BatchNormalization": batch_norm},
@@ -161,5 +169,6 @@ OPERATIONS: dict[str, Read] = {
     **{"Relu": activation("relu"), "LeakyRelu": leaky_relu, "Clip": clip},
     **{"Sigmoid": activation("sigmoid"), "HardSigmoid": hard_sigmoid},
     **{"HardSwish": activation("hardswish")},
-    **dict.fromkeys(("Identity", "Dropout", "Cast"), identity),
+    **dict.fromkeys(("Identity", "Dropout"), identity),
+    "Cast": cast,
 }

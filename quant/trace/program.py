@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,10 +110,12 @@ def fixed(sizes: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
 def strided(stored: Array, sizes: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Array:
     """A copy of a part of what is stored, laid out by strides in elements.
 
-    Raises ValueError where these reach beyond it.
+    Raises ValueError where these reach beyond it, and where a small file asks for a large copy.
     """
     last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
     if min((*sizes, *strides, offset), default=0) < 0 or (0 not in sizes and last >= len(stored)):
         raise ValueError("a tensor reaches beyond what is stored")
+    if math.prod(sizes) > len(stored):
+        raise ValueError("a tensor has more numbers than are stored")
     steps = [stride * stored.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(stored[offset:], sizes, steps).copy()

@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
+from quant.trace.ends import inputs_refused, refused
 from quant.trace.program import Array, Constant, Program, fixed, shape_of, strided, to_operation
 
 SCHEMA = 8
@@ -42,7 +43,7 @@ def read_stream(stream: IO[bytes], origin: str) -> Program:
         raise ModelError(f"{origin}: {error}") from None
     except Exception as error:
         # A damaged file, or one of another form, can fail at any of its parts.
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         raise ModelError(
             f"{origin} is no file of torch.export.save as torch 2.10 to 2.13 write it ({reason})"
         ) from None
@@ -85,10 +86,7 @@ class _Archive:
             else:
                 raise ModelError(f"has an input that is a {kind}, which is not supported")
         if len(images) != 1:
-            names = ", ".join(images) or "no input"
-            raise ModelError(
-                f"the network has the inputs {names}: one image in and one output are needed"
-            )
+            raise inputs_refused(images)
         return images[0], constants
 
     def tensors(self) -> Callable[[str], Array]:
@@ -135,10 +133,7 @@ def one_output(specs: Sequence[Mapping[str, Any]]) -> str:
     """The output's name. Raises ModelError."""
     names = [spec["user_output"]["arg"]["as_tensor"]["name"] for spec in specs if is_output(spec)]
     if len(names) != 1 or len(specs) != 1:
-        raise ModelError(
-            "the network gives several outputs, or changes buffers: one image in and one output "
-            "are needed"
-        )
+        raise refused("gives several outputs, or changes buffers")
     return str(names[0])
 
 

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from quant.errors import ModelError
 from quant.graph import Pool
 from quant.trace.views import Shape
 
+Pads = tuple[int, int, int, int]
+"""(left, right, top, bottom) in pixels."""
+
 
 @dataclass(frozen=True)
 class Window:
-    """How a convolution moves; `pads` is (left, right, top, bottom) in pixels."""
+    """How a convolution moves."""
 
     stride: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pads: Pads = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """(a, b) from a number or some."""
+    if isinstance(value, int):
+        return value, value
+    return (value[0], value[-1])
+
+
+def torch_pads(padding: Any, kernel: Sequence[int], dilation: tuple[int, int]) -> Pads:
+    """Pads of torch's padding: (height, width), a number, `valid`, or `same`.
+
+    `same` pads an odd pixel at the end.
+    """
+    if padding == "same":
+        vertical, horizontal = (d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+        return (
+            *(horizontal // 2, horizontal - horizontal // 2),
+            *(vertical // 2, vertical - vertical // 2),
+        )
+    return (0, 0, 0, 0) if padding == "valid" else both_sides(padding)
+
+
+def both_sides(padding: Any) -> Pads:
+    """Pads of a number, or of (height, width)."""
+    vertical, horizontal = pair(padding)
+    return (horizontal, horizontal, vertical, vertical)
 
 
 def fitted(pool: Pool, before: Shape, after: Shape) -> Pool:

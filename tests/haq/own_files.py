@@ -23,7 +23,8 @@ def small_network(channels: int = 3) -> nn.Module:
 def write_own(path: Path, channels: int = 3) -> Path:
     """The network as `.onnx` or `.pt2`."""
     net, images = small_network(channels), torch.zeros(2, channels, SIDE, SIDE)
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         if path.suffix == ".onnx":
             torch.onnx.export(net, (images[:1],), path, dynamo=False)
         else:

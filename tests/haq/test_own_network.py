@@ -94,7 +94,8 @@ def logits_of(net: nn.Module, images: Tensor) -> Tensor:
 
 def test_all_three_ways_give_one_network(here: Path) -> None:
     net, images = small(), torch.randn(4, *SHAPE)
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         torch.onnx.export(net, (torch.zeros(1, *SHAPE),), here / "net.onnx", dynamo=False)
         torch.export.save(torch.export.export(net, (torch.zeros(2, *SHAPE),)), here / "net.pt2")
     for model in ("mine:make", "net.onnx", str(here / "net.pt2")):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from haq.store.database import Database
-from haq.store.measurements import read_latencies
+from haq.store.measurements import latencies_of_runs
 from haq.store.schema import MEASUREMENTS, RUNS
 
 ONE, OTHER = "1" * 32, "2" * 32
@@ -20,11 +20,11 @@ def test_latencies_come_last_measured_first_and_nothing_else_does(store_url: str
         ]
         rows = [dict(zip(("run_id", "kind", "key", "data"), row, strict=True)) for row in found]
         database.write((MEASUREMENTS.insert(), rows))
-        of_both = read_latencies(database, [ONE, OTHER])
-        assert [(run, data["measured_at"][:13]) for run, data in of_both] == [
-            (ONE, "2026-01-02T09"),
-            (OTHER, "2026-01-01T11"),
-            (ONE, "2026-01-01T10"),
+        of_both = latencies_of_runs(database, [ONE, OTHER])
+        assert [latency["measured_at"][:13] for latency in of_both] == [
+            "2026-01-02T09",
+            "2026-01-01T11",
+            "2026-01-01T10",
         ]
-        assert read_latencies(database, [ONE, OTHER], 1) == of_both[:1]
-        assert read_latencies(database, []) == []
+        assert latencies_of_runs(database, [ONE, OTHER], 1) == of_both[:1]
+        assert latencies_of_runs(database, []) == []

@@ -61,7 +61,8 @@ def ops(network: Network) -> list[str]:
 
 def save(net: nn.Module, images: Tensor, path: Path, core: bool, batch: bool) -> None:
     sizes = ({0: torch.export.Dim("batch", min=1, max=64)},) if batch else None
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         program = torch.export.export(net, (images,), dynamic_shapes=sizes)
         torch.export.save(program.run_decompositions() if core else program, path)
 
@@ -117,6 +118,7 @@ def test_a_branch_that_depends_on_the_size() -> None:
         (lambda net, y: F.conv2d(y, net.weight), ["conv", "conv"]),
         (lambda net, y: y[:, 1:3], ["conv", "slice"]),
         (lambda net, y: y.clamp(min=0), ["conv"]),
+        (lambda net, y: y.to(torch.float32, copy=True), ["conv"]),
         (lambda net, y: F.adaptive_avg_pool2d(y, 2), ["conv", "avg_pool"]),
         (lambda net, y: F.interpolate(y, scale_factor=2), ["conv", "upsample"]),
     ],
@@ -134,6 +136,8 @@ def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:
         (lambda net, y: y.softmax(1), "operation 'softmax' is not supported"),
         (lambda net, y: net.other(net.other(y)), "layer other is used twice"),
         (lambda net, y: y - y.relu(), "subtracts two values"),
+        (lambda net, y: y.half().float(), "casts to other than float32"),
+        (lambda net, y: y.to(torch.int32), "casts to other than float32"),
         (lambda net, y: y / y, "divides by what is no constant"),
         (lambda net, y: y.add(y.relu(), alpha=2), "has an alpha"),
         (lambda net, y: y.clamp(-1, 1), "only clipped at 0"),

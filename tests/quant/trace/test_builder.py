@@ -109,7 +109,7 @@ Do = Callable[[Builder], object]
 @pytest.mark.parametrize(
     ("do", "message"),
     [
-        (lambda b: b.image("y", (4, 6, 6)), "inputs x and y"),
+        (lambda b: b.image("y", (4, 6, 6)), "inputs x, y"),
         (lambda b: b.linear("v", "m", weights(4, 4)), "layer v is used twice"),
         (lambda b: b.linear("l", "x", weights(2, 144)), "l reads 4x6x6, not a vector: flatten it"),
         (lambda b: b.conv("c", "v", (1, 1, 1), weights(1, 4, 1, 1), Window()), "reads a vector"),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from quant.errors import ModelError
 from quant.float_net import FloatNet
 from quant.trace import trace
-from quant.trace.modules import layer_weights, pads_of
+from quant.trace.modules import layer_weights
 
 SHAPE = (4, 7, 9)
 
@@ -74,10 +74,6 @@ def test_what_is_not_supported_is_refused_by_name(module: nn.Module, message: st
     with pytest.raises(ModelError, match=message) as caught:
         trace(nn.Sequential(module), SHAPE)
     assert "\n" not in str(caught.value)
-
-
-def test_same_padding_puts_the_odd_pixel_at_the_end() -> None:
-    assert pads_of(nn.Conv2d(1, 1, (3, 4), padding="same")) == (1, 2, 1, 1)
 
 
 def test_a_missing_bias_is_zero() -> None:

@@ -50,7 +50,7 @@ def test_constants_do_not_depend_on_the_image(tmp_path: Path) -> None:
             "QuantizeLinear 'the_q': the network is quantized already",
         ),
         (model([node("NoSuchThing", ["x"])]), "the network does not run: .*NoSuchThing"),
-        (onnx.ModelProto(), "the network has the inputs no input"),
+        (onnx.ModelProto(), "the network has the inputs none"),
     ],
 )
 def test_what_is_refused(made: onnx.ModelProto, message: str, tmp_path: Path) -> None:

@@ -313,6 +313,10 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
         (model([node("Concat", ["x", "x"], axis=2)]), "joins another axis"),
         (model([node("Transpose", ["x"], perm=[0, 2, 3, 1])]), "axes are only swapped"),
         (model([node("HardSigmoid", ["x"])]), "has other factors"),
+        (
+            model([node("Cast", ["x"], "h", to=6), node("Cast", ["h"], to=1)]),
+            "casts to other than float32",
+        ),
         (model([node("Add", ["x", "c"])], constants={"c": random(8, 8)}), "one a channel"),
         (model([node("Clip", ["x", "c"])], constants={"c": np.float32(-1)}), "only clipped at 0"),
         (

@@ -32,7 +32,8 @@ def export(net: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     for name, module in net.named_children():
         if isinstance(module, nn.ChannelShuffle):
             setattr(net, name, Deal())
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         torch.onnx.export(net, (torch.zeros(1, *shape),), path, dynamo=False)
 
 

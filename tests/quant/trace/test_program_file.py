@@ -190,6 +190,11 @@ def test_several_inputs_and_free_sizes(tmp_path: Path) -> None:
         read_program(path)
 
 
+def test_a_small_file_asks_for_no_large_copy() -> None:
+    with pytest.raises(ValueError, match="more numbers than are stored"):
+        strided(np.zeros(4, np.float32), (1 << 40,), (0,), 0)
+
+
 @pytest.mark.parametrize(
     ("sizes", "strides", "offset"),
     [((3,), (2,), 0), ((2, 2), (2, 1), 1), ((2,), (-1,), 3), ((-1,), (1,), 0), ((1,), (1,), 4)],

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from quant.errors import ModelError
 from quant.graph import Pool
 from quant.operations import avg_pool, max_pool
-from quant.trace.windows import average_window, even_window, fitted
+from quant.trace.windows import average_window, even_window, fitted, torch_pads
 
 side = st.integers(1, 12)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -49,3 +49,14 @@ def test_even_windows_of_adaptive_pools() -> None:
     assert even_window("p", (2, 6, 9), (2, 3, 1)) == Pool((2, 9), (2, 9), (0, 0, 0, 0))
     with pytest.raises(ModelError, match="'p': adaptive pooling of 6x9 pixels to 4x3"):
         even_window("p", (2, 6, 9), (2, 4, 3))
+
+
+def test_same_padding_puts_the_odd_pixel_at_the_end() -> None:
+    assert torch_pads("same", (3, 4), (1, 1)) == (1, 2, 1, 1)
+    assert torch_pads("same", (3, 3), (2, 3)) == (3, 3, 2, 2)
+
+
+def test_other_padding() -> None:
+    assert torch_pads("valid", (3, 3), (1, 1)) == (0, 0, 0, 0)
+    assert torch_pads((1, 2), (3, 3), (1, 1)) == (2, 2, 1, 1)
+    assert torch_pads(1, (3, 3), (1, 1)) == (1, 1, 1, 1)
