@@ -1,4 +1,4 @@
-"""What C code prints, kept out of standard output, which belongs to the answer of a command."""
+"""What C code prints, kept away from standard output, which belongs to the answer of a command."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STDOUT, STDERR = 1, 2
+STDOUT = 1
 
 
 @contextmanager
 def no_stdout() -> Iterator[None]:
-    """Send to standard error what is printed, by C too: no option stops some lines of HiGHS."""
+    """Drop what is printed, by C too: no option stops some lines of HiGHS."""
     sys.stdout.flush()
-    kept = os.dup(STDOUT)
-    os.dup2(STDERR, STDOUT)
+    kept, nowhere = os.dup(STDOUT), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
     try:
         yield
     finally:
@@ -24,3 +24,4 @@ def no_stdout() -> Iterator[None]:
         ctypes.CDLL(None).fflush(None)
         os.dup2(kept, STDOUT)
         os.close(kept)
+        os.close(nowhere)
