@@ -8,6 +8,11 @@ AgentName = Literal["ddpg", "haq", "td3", "sac", "uniform", "random", "greedy", 
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
 StartName = Literal["ilp", "walk", "cold"]
 RewardKind = Literal["kl", "top1", "metric"]
+MetricName = Literal["top1", "top5", "miou", "f1"]
+METRICS: tuple[MetricName, ...] = get_args(MetricName)
+"""What haq can judge a network by, beside its divergence."""
+DATA_AT_HAND = ("sample", "faces")
+"""Images that haq has wherever it runs; other sets must be on disk."""
 QuantizerName = Literal["best", "table", "naive", "kmeans"]
 NetworkName = Literal[
     "mbv1",
@@ -36,3 +41,8 @@ MODEL_FILES: tuple[ModelFile, ...] = get_args(ModelFile)
 """Endings of files that hold a network of the user's and its weights."""
 Padding = Literal["torch", "same"]
 """Of convolutions: symmetric, or TensorFlow's."""
+
+
+def usual_data(model: str) -> str:
+    """Images of haq's own for a network, where none are named: one of `DATA_AT_HAND`."""
+    return "faces" if model == "mbv2_seg" else "sample"

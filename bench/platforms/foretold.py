@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from bench.images import images_for
 from env.actions import Choices, tied_choices
 from haq.board import Board
 from haq.cost import bops_cost
 from haq.cost.table import make_latency_cost
 from haq.data import load_splits
 from haq.local_board import local_agent
-from haq.names import NetworkName
+from haq.names import NetworkName, usual_data
 from haq.prepare import load_network, make_subject, upload
 from quant.policy import Policy
 
@@ -47,7 +46,7 @@ def of_network(
     name: NetworkName, count: int, board: Board, rng: np.random.Generator
 ) -> Iterator[Point]:
     """Measured in one batch, after a profile of the layers."""
-    data = images_for(name)
+    data = usual_data(name)
     config, network = load_network(name, None, data=data)
     calibration = load_splits(data, None, config.input_size, config.channels).calibration
     upload(make_subject(config, network, calibration, "absmax"), board)

@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.evaluation.__main__ import machine
-from bench.images import images_for
 from bench.zoo.rows import Row, search
 from haq.names import NETWORKS
 
@@ -32,7 +31,7 @@ def main() -> None:
     for name in given.names or NETWORKS:
         if name not in rows:
             with TemporaryDirectory() as folder:
-                how = ("--episodes", str(given.episodes), "--data", images_for(name), *options)
+                how = ("--episodes", str(given.episodes), *options)
                 rows[name] = search(name, how, Path(folder) / "run")
             found = {"machine": machine(), "rows": list(rows.values())}
             given.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -72,13 +72,13 @@ PaddingOption = Annotated[
     ),
 ]
 DataOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--data",
         help="sample (packaged), fashion-mnist (full set on disk), faces (drawn by haq, with "
         "masks), or one of these, with rows :FIRST-LAST if not all: a folder of class folders or "
         "with a labels.csv of file,label; FILE.csv of file,label; hf:NAME[:SPLIT] (Hugging Face); "
-        "a loader package.module:function.",
+        "a loader package.module:function [default: faces for mbv2_seg, else sample].",
     ),
 ]
 CalibrationOption = Annotated[

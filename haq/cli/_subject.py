@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from haq.names import usual_data
+
 if TYPE_CHECKING:
     from haq.cli._options import Observer, Padding
     from haq.data import Images
@@ -16,7 +18,7 @@ def load_subject(
     weights: Path | None,
     input_size: int | None,
     padding: Padding | None,
-    data: str,
+    data: str | None,
     calibration: str | None,
     observer: Observer,
     equalize: bool = False,
@@ -26,6 +28,7 @@ def load_subject(
     from haq.data import load_calibration, load_images
     from haq.prepare import load_network, make_subject
 
+    data = data or usual_data(model)
     config, network = load_network(model, weights, input_size, padding_name(padding), data)
     images = load_images(data, config.input_size, config.channels)
     ranges_from = load_calibration(data, calibration, images, config.input_size)

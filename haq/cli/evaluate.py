@@ -35,6 +35,7 @@ from haq.cli._options import (
     WeightsOption,
     padding_name,
 )
+from haq.names import usual_data
 from quant.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def evaluate(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     metric: MetricOption = None,
     observer: ObserverOption = Observer.auto,
@@ -129,6 +130,7 @@ def evaluate(
             "--quantizer kmeans and --layers are for --on here: a board is sent float weights only"
         )
     start = time.monotonic()
+    data = data or usual_data(model)
     config, network = load_network(model, weights, input_size, padding_name(padding), data)
     judge = beside_top1(metric, network.graph)
     saved = None if layers is None else load_layers(layers, network)

@@ -27,6 +27,7 @@ from haq.cli._options import (
     WeightsOption,
     padding_name,
 )
+from haq.names import usual_data
 from quant.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def export(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
     equalize: EqualizeOption = False,
@@ -68,6 +69,7 @@ def export(
     from quant.ncnn.runtime import capabilities
     from quant.saved import load_layers
 
+    data = data or usual_data(model)
     config, network = load_network(model, weights, input_size, padding_name(padding), data)
     saved = None if layers is None else load_layers(layers, network)
     chosen = choose_policy(policy, saved, network.graph.layer_names, default="8")

@@ -24,6 +24,7 @@ from haq.cli._options import (
     WeightsOption,
     padding_name,
 )
+from haq.names import usual_data
 from quant.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def finetune(
     input_size: InputOption = None,
     padding: PaddingOption = None,
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Images to train on: sample, fashion-mnist[:FIRST-LAST] (training images), or "
-            "PATH[:FIRST-LAST], whose last fifth is held out."
+            "PATH[:FIRST-LAST], whose last fifth is held out [default: as for `haq search`]."
         ),
-    ] = "sample",
+    ] = None,
     test: Annotated[
         str | None,
         typer.Option(help="Images to score on: PATH[:FIRST-LAST] [default: those held out]."),
@@ -126,6 +127,7 @@ def finetune(
         seed=seed,
     )
     check_device(device.value)
+    data = data or usual_data(model)
     config, network = load_network(model, weights, input_size, padding_name(padding), data)
     chosen = read_policy(policy, network.graph.layer_names)
     images, held_out = load_training(data, test, config.input_size, config.channels)

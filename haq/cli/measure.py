@@ -49,7 +49,7 @@ def measure(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
     equalize: EqualizeOption = False,

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from haq.zoo.counts import Counts
 
-COLUMNS = ("name", "size (MB)", "MMACs", "layers", "parameters", "input", "weights at hand")
+COLUMNS = ("name", "size (MB)", "MMACs", "layers", "parameters", "default input", "weights at hand")
 WIDE = 120
 """Characters of a line where there is no terminal."""
 FLOAT_BYTES = 4

@@ -36,7 +36,7 @@ def profile(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     observer: ObserverOption = Observer.auto,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Samples of each entry.")] = 20,

@@ -39,7 +39,7 @@ def quantize(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     sensitivities: Annotated[
         bool, typer.Option(help="Probe what each layer costs in KL at each number of bits.")

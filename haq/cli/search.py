@@ -41,6 +41,7 @@ from haq.cli._options import (
 from haq.cli._server import check_options, follow_there, search_there
 from haq.cli._typed import typed_options
 from haq.crew import Crew
+from haq.names import usual_data
 from quant.errors import (
     BoardError,
     DataError,
@@ -99,7 +100,7 @@ def search(
     weights: WeightsOption = None,
     input_size: InputOption = None,
     padding: PaddingOption = None,
-    data: DataOption = "sample",
+    data: DataOption = None,
     calibration: CalibrationOption = None,
     metric: MetricOption = None,
     observer: ObserverOption = Observer.auto,
@@ -231,7 +232,7 @@ def search(
         weights=weights,
         input_size=input_size,
         padding=padding_name(padding),
-        data=data,
+        data=data or usual_data(model),
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,

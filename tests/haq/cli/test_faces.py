@@ -15,7 +15,7 @@ from quant.ncnn.runtime import Engine
 from tests.haq.cli.program import haq
 from tests.haq.simulated_board import SimulatedBoard
 
-FACES = ("--model", "mbv2_seg", "--data", "faces")
+FACES = ("--model", "mbv2_seg")
 pytestmark = pytest.mark.usefixtures("few_faces")
 
 
