@@ -38,7 +38,9 @@ def resolve(service: Service, spec: SearchSpec) -> Asked:
         budget=spec.budgets,
     )
     if make_request(asked).sweep is not None:
-        raise InputError("a budget has one bound here: begin a search for each")
+        raise InputError(
+            "a budget has one bound here: begin a search for each, they share their scores"
+        )
     check_reach(asked)
     return asked
 

@@ -23,10 +23,16 @@ AT = ANSWERS.columns
 
 @dataclass(frozen=True)
 class Answer:
-    """What was answered."""
+    """What was answered; `location` is where to find what was made."""
 
     status: int
     body: Any
+    location: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that belong to the answer."""
+        return {} if self.location is None else {"Location": self.location}
 
 
 class Answers:
@@ -53,7 +59,7 @@ class Answers:
         if found.fingerprint != fingerprint:
             raise InputError(f"the {HEADER} was that of another request: make a new one")
         if found.status is not None:
-            return Answer(found.status, found.body)
+            return Answer(found.status, found.body, found.location)
         if found.at != mine and not self._take_over(key_name, given, found.at):
             raise UnderwayError("the same request is on its way: ask again in a moment")
         return None
@@ -63,7 +69,7 @@ class Answers:
         self._database.change(
             update(ANSWERS)
             .where(*self._is(key_name, given))
-            .values(status=answer.status, body=answer.body)
+            .values(status=answer.status, body=answer.body, location=answer.location)
             .returning(AT.key_name)
         )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.roles import Role
 from api.jobs.job import State
-from haq.names import AgentName, RewardKind, StartName
+from haq.names import AgentName, MetricName, QuantizerName, RewardKind, StartName
 from haq.search.asked import Asked
 from quant.observers import Method
 
@@ -40,7 +40,7 @@ class SearchSpec(Strict):
         "mbv2",
         description="a network of haq models with the weights at hand, or an uploaded model",
     )
-    data: Source = Field("sample", description="sample, or a registered data set")
+    data: Source = Field("sample", description="sample, faces, or a registered data set")
     calibration: Source | None = Field(None, description="images for activation ranges")
     budgets: tuple[Budget, ...] = Field(
         (), max_length=4, description="one of each kind: latency, size, bops, energy"
@@ -49,7 +49,10 @@ class SearchSpec(Strict):
     agent: AgentName = DEFAULT.agent
     start: StartName | None = None
     reward: RewardKind | None = None
-    quantizer: Literal["best", "table", "naive", "kmeans"] = DEFAULT.quantizer
+    metric: MetricName | None = Field(
+        None, description="shown beside top-1 and KL; for networks of pixels f1 unless given"
+    )
+    quantizer: QuantizerName = DEFAULT.quantizer
     observer: Method = DEFAULT.observer
     equalize: bool = DEFAULT.equalize
     episodes: int = Field(DEFAULT.episodes, ge=1, le=100_000)
@@ -72,7 +75,8 @@ class SearchChanges(Strict):
     agent: AgentName | None = None
     start: StartName | None = None
     reward: RewardKind | None = None
-    quantizer: Literal["best", "table", "naive", "kmeans"] | None = None
+    metric: MetricName | None = None
+    quantizer: QuantizerName | None = None
     observer: Method | None = None
     equalize: bool | None = None
     episodes: int | None = Field(None, ge=1, le=100_000)
@@ -124,8 +128,15 @@ class SearchPage(BaseModel):
     next: str | None = Field(description="give it as `before` to see older ones")
 
 
+class Measured(BaseModel):
+    """The value of a metric."""
+
+    name: str
+    value: float
+
+
 class Trial(BaseModel):
-    """One policy that was tried."""
+    """One policy that was tried; it has a metric where that is another one than top-1."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -133,6 +144,7 @@ class Trial(BaseModel):
     origin: str
     top1: float
     kl: float
+    metric: Measured | None = None
     reward: float | None
     cost: float
     latency_ratio: float | None
@@ -155,6 +167,7 @@ class Point(BaseModel):
     kl: float
     cost: float = Field(description="ratio to the float network where it is one, else as counted")
     top1: float | None
+    metric: Measured | None = None
     episode: int | None
 
 

@@ -14,6 +14,8 @@ from haq.store import RunFolder
 from haq.store.run_folder import read_json
 
 UNIFORMS = ("8", "16", "32")
+FOUND = "found"
+"""The result among the marks."""
 
 
 def folder_of(service: Service, job: Job) -> RunFolder:
@@ -101,6 +103,7 @@ def to_point(trial: Mapping[str, Any], measured: bool, scale: float) -> Point:
         kl=trial["kl"],
         cost=trial["cost"] / scale if cost is None else cost,
         top1=trial["top1"],
+        metric=trial.get("metric"),
         episode=trial["episode"],
     )
 
@@ -118,7 +121,7 @@ def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
     """The result, the float network and uniform bits, as far as their cost is known."""
     best, details = summary["best"], summary["details"]
     kind, reached = details["budget"]["kind"], details["budgets"][0]["reached"]
-    found = [Point(name="found", kl=best["kl"], cost=reached, top1=best["top1"], episode=None)]
+    found = [to_mark(FOUND, best, reached)]
     size32 = summary["uniform"]["32"]["size_bytes"]
     for name in UNIFORMS:
         entry = summary["uniform"].get(name)
@@ -128,8 +131,11 @@ def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
         if not measured and kind == "size":
             cost = entry["size_bytes"] / size32
         if cost is not None:
-            label = "float" if name == "32" else f"uniform {name}"
-            found.append(
-                Point(name=label, kl=entry["kl"], cost=cost, top1=entry["top1"], episode=None)
-            )
+            found.append(to_mark("float" if name == "32" else f"uniform {name}", entry, cost))
     return found
+
+
+def to_mark(name: str, entry: Mapping[str, Any], cost: float) -> Point:
+    """The place of a policy of a result."""
+    kl, top1, metric = entry["kl"], entry["top1"], entry.get("metric")
+    return Point(name=name, kl=kl, cost=cost, top1=top1, metric=metric, episode=None)

@@ -19,7 +19,17 @@ POLL_S = 0.5
 CHUNK = 500
 QUIET_S = 15.0
 """After so long a follower is told that there is nothing, and so whether it is still there."""
-SLIM = ("episode", "origin", "top1", "kl", "reward", "cost", "latency_ratio", "latency_ms")
+SLIM = (
+    "episode",
+    "origin",
+    "top1",
+    "kl",
+    "reward",
+    "cost",
+    "latency_ratio",
+    "latency_ms",
+    "metric",
+)
 """What an event tells of a trial; its policy is a question of its own."""
 
 ReadJob = Callable[[], Job]
@@ -113,5 +123,5 @@ class Feed:
 
 
 def slim(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial without its policy."""
-    return {name: record[name] for name in SLIM}
+    """A trial without its policy, and without a metric where top-1 is all that there is."""
+    return {name: record[name] for name in SLIM if name in record}

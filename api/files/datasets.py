@@ -11,10 +11,10 @@ from sqlalchemy import select
 from api.errors import ConflictError, ForbiddenError, UnknownError
 from api.schema import Dataset
 from api.store.schema import DATASETS
+from haq.data.sources import parse_source
+from haq.names import DATA_AT_HAND
 from haq.store.database import Database
 from quant.errors import InputError
-
-BUILT_IN = frozenset({"sample"})
 
 
 class Datasets:
@@ -29,8 +29,8 @@ class Datasets:
         Raises ForbiddenError outside of the roots, InputError where there is no folder,
         ConflictError where the name is another one's.
         """
-        if name in BUILT_IN:
-            raise ConflictError(f"the name {name} belongs to the packaged images")
+        if name in DATA_AT_HAND:
+            raise ConflictError(f"the name {name} belongs to images of haq's own")
         folder = str(self.check(Path(path)))
         row = {"name": name, "path": folder, "created_by": created_by, "created_at": time.time()}
         self._database.write((self._database.insertion(DATASETS), [row]))
@@ -61,7 +61,9 @@ class Datasets:
         """Raises UnknownError."""
         rows = self._database.read(select(DATASETS).where(DATASETS.columns.name == name))
         if not rows:
-            raise UnknownError(f"no data set is called {name}: register it, or take sample")
+            raise UnknownError(
+                f"no data set is called {name}: register it, or take {' or '.join(DATA_AT_HAND)}"
+            )
         return Dataset.model_validate(dict(rows[0]._mapping))
 
     def all(self) -> list[Dataset]:
@@ -74,7 +76,7 @@ class Datasets:
 
         Raises UnknownError, ForbiddenError, InputError.
         """
-        name, colon, rows = text.partition(":")
-        if name in BUILT_IN:
+        name, *_ = parse_source(text)
+        if name in DATA_AT_HAND:
             return text
-        return f"{self.check(Path(self.get(name).path))}{colon}{rows}"
+        return f"{self.check(Path(self.get(name).path))}{text.removeprefix(name)}"

@@ -14,7 +14,7 @@ from haq.search.request import parse_bits
 from quant.errors import InputError
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-OPTIONAL = ("start", "reward")
+OPTIONAL = ("start", "reward", "metric")
 PLAIN = (
     *("model", "bits", "agent", "quantizer", "observer"),
     *("episodes", "parallel", "seed", "threads"),

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from api.service import Service
 from haq import boards
-from haq.names import AGENTS, NETWORKS, RewardKind, StartName
+from haq.names import AGENTS, DATA_AT_HAND, METRICS, NETWORKS, RewardKind, StartName
 from quant.observers import Method
 
 Choice = tuple[str, str]
@@ -62,13 +62,15 @@ NETWORK = (
     select(
         "model",
         "Model",
-        "mbv2 has packaged weights, other networks of haq's own those at hand, else random ones. "
+        "mbv2 and mbv2_seg have packaged weights, other networks of haq's own those at hand, else "
+        "random ones. "
         "All others were uploaded by POST /v1/models: weights, ONNX or torch.export files.",
     ),
     select(
         "data",
         "Data set",
-        "Images to validate and test on, and to calibrate on unless others are chosen for that.",
+        "Images to validate and test on, and to calibrate on unless others are chosen for that. "
+        "sample is for mbv2, faces (drawn, a class for every pixel) for mbv2_seg.",
     ),
     Field("data_rows", "Rows of the data set", "First and last; all if empty.", example="0-999"),
     select("calibration", "Calibration set", "Images for the ranges of activations."),
@@ -126,8 +128,17 @@ SEARCH = (
     select(
         "reward",
         "Reward",
-        "kl: minus the divergence from the float network; top1: the accuracy.",
+        "kl: minus the divergence from the float network; top1: the accuracy; metric: what is "
+        "chosen for that.",
         same(get_args(RewardKind), "as suits the agent"),
+    ),
+    select(
+        "metric",
+        "Metric",
+        "Shown beside the divergence: top1 or top5, how often the right class is among the first; "
+        "miou: mean intersection over union of the classes; f1: of every class, their geometric "
+        "mean. Trials are not raced for any but top1, which takes longer.",
+        same(METRICS, "as suits the network"),
     ),
     number("parallel", "Proposed at once", "Nothing is learned in between.", 1, 256),
     number("seed", "Seed", "Equal seeds give equal searches.", 0, 2**31 - 1),
@@ -161,7 +172,7 @@ MEASURING = (
 def groups(service: Service) -> list[Group]:
     """All fields, with what there is to choose from by now."""
     models = same([*NETWORKS, *(model.name for model in service.models.all())])
-    names = ["sample", *(one.name for one in service.datasets.all())]
+    names = [*DATA_AT_HAND, *(one.name for one in service.datasets.all())]
     listed = same(list(boards.load(service.settings.boards_file)))
     chosen = {
         "model": models,

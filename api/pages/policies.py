@@ -8,6 +8,7 @@ from typing import Any
 
 from api.errors import UnknownError
 from api.jobs import Job
+from api.judge import Judge, judge_of
 from api.pages.bits import LayerBits, bits_of
 from api.pages.fronts import cost_kind
 from api.service import Service
@@ -40,6 +41,11 @@ class Tried:
     def name(self) -> str:
         """As people read it."""
         return f"{self.job.id[:8]} trial {self.record['episode']}"
+
+    @property
+    def judge(self) -> Judge:
+        """What says how good it is."""
+        return judge_of([self.record])
 
     @property
     def cost_kind(self) -> str:

@@ -57,14 +57,16 @@ async def once(
     name, mark = request.state.key_name, await fingerprint_of(request, is_parsed)
     earlier = await run_in_threadpool(service.answers.begin, name, given, mark)
     if earlier is not None:
-        return JSONResponse(earlier.body, earlier.status, {"Idempotent-Replayed": "true"})
+        again = {"Idempotent-Replayed": "true", **earlier.headers}
+        return JSONResponse(earlier.body, earlier.status, again)
     try:
         response = await handle(request)
     except BaseException:
         await run_in_threadpool(service.answers.forget, name, given)
         raise
     body = json.loads(bytes(response.body) or b"null")
-    answer = Answer(response.status_code, without_secrets(body))
+    location = response.headers.get("location")
+    answer = Answer(response.status_code, without_secrets(body), location)
     await run_in_threadpool(service.answers.finish, name, given, answer)
     return response
 

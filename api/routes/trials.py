@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 
 from api.errors import UnknownError
+from api.judge import judge_of
 from api.routes._common import SearchId, TheService
 from api.schema import Pareto, Trial, TrialPage
 from api.views import pareto, summary_of
 from haq.store.trials import pick_trials, read_trials
 
 router = APIRouter(prefix="/v1/searches/{search_id}", tags=["trials"])
-Sort = Literal["episode", "kl", "top1", "cost", "reward", "latency_ratio"]
+Sort = Literal["episode", "kl", "top1", "metric", "cost", "reward", "latency_ratio"]
 Record = Mapping[str, Any]
 Episode = Annotated[int, Path(ge=1, le=10_000_000)]
 
@@ -74,11 +75,14 @@ def passes(trial: Record, origin: str | None, max_kl: float | None, max_cost: fl
 
 
 def sorter(name: str, descending: bool) -> Callable[[Record], tuple[bool, float]]:
-    """Sorts by a number; trials without one come last either way."""
+    """Sorts by a number; trials without one come last either way.
+
+    By `metric` is by top-1 where there is no other.
+    """
     sign = -1.0 if descending else 1.0
 
     def place(trial: Record) -> tuple[bool, float]:
-        value = trial[name]
+        value = judge_of([trial]).value(trial) if name == "metric" else trial[name]
         return (value is None, 0.0 if value is None else sign * value)
 
     return place

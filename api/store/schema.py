@@ -75,8 +75,12 @@ ANSWERS = Table(
     Column("status", Integer),
     Column("body", JSON),
     Column("at", Float, nullable=False),
+    Column("location", Text),
 )
-"""What a POST with an idempotency key was answered; no status while it is on its way."""
+"""What a POST with an idempotency key was answered; no status while it is on its way.
+
+`location` is where to find what it made.
+"""
 
 MODELS = Table(
     "models",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 HERE_ONLY = frozenset(
     {
-        *("resume", "store", "workers", "ray", "table", "energy_table", "pareto", "cores"),
-        *("board_key", "board_ca", "patience", "metric"),
+        *("resume", "store", "workers", "ray", "table", "energy_table", "cores"),
+        *("board_key", "board_ca", "patience"),
     }
 )
 """Options about what is here; a server has its own, or nothing of the kind."""

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from haq.boards import NAME
 from haq.client import Client, SearchSpec
-from haq.data.built_in import SAMPLE
 from haq.data.sources import parse_source
 from haq.digest import sha256_of
-from haq.names import MODEL_FILES, Padding
+from haq.names import DATA_AT_HAND, METRICS, MODEL_FILES, MetricName, Padding
 from haq.own_function import is_function_name
 from haq.search.asked import Asked
 from quant.errors import InputError, ModelError
@@ -25,10 +24,11 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
 
     Raises InputError for what a server does not do or does not have, ServerError.
     """
-    check_budgets(asked.budget)
+    check_budgets(asked)
     check_boards(boards)
     for option, source in (("--data", asked.data), ("--calibration", asked.calibration)):
-        check_source(client, option, source or SAMPLE)
+        if source is not None:
+            check_source(client, option, source)
     return SearchSpec(
         model=model_of(client, asked),
         data=asked.data,
@@ -38,6 +38,7 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
         agent=asked.agent,
         start=asked.start,
         reward=asked.reward,
+        metric=metric_of(asked.metric),
         quantizer=asked.quantizer,
         observer=asked.observer,
         equalize=asked.equalize,
@@ -49,13 +50,16 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
     )
 
 
-def check_budgets(budgets: Sequence[str]) -> None:
+def check_budgets(asked: Asked) -> None:
     """Raise InputError for a sweep."""
-    for budget in budgets:
-        if "," in budget:
-            raise InputError(
-                f"--budget {budget} is a sweep: a search on a server has one bound of each kind"
-            )
+    swept = [f"--budget {budget}" for budget in asked.budget if "," in budget]
+    if asked.pareto is not None:
+        swept.append(f"--pareto {asked.pareto}")
+    if swept:
+        raise InputError(
+            f"{swept[0]} is a sweep: a search on a server has one bound of each kind, so begin one "
+            "for each; they share their scores"
+        )
 
 
 def check_boards(boards: Sequence[str]) -> None:
@@ -68,9 +72,9 @@ def check_boards(boards: Sequence[str]) -> None:
 def check_source(client: Client, option: str, source: str) -> None:
     """Raise InputError for images that the server does not have."""
     name, *_ = parse_source(source)
-    if name == SAMPLE:
+    if name in DATA_AT_HAND:
         return
-    known = [SAMPLE, *(dataset.name for dataset in client.datasets())]
+    known = [*DATA_AT_HAND, *(dataset.name for dataset in client.datasets())]
     if name in known:
         return
     if Path(name).exists():
@@ -80,6 +84,16 @@ def check_source(client: Client, option: str, source: str) -> None:
             "haq.Client(URL, KEY).register_dataset(NAME, PATH)"
         )
     raise InputError(f"{option} {name} is not on the server, which has {', '.join(known)}")
+
+
+def metric_of(name: str | None) -> MetricName | None:
+    """The same where it is one of haq's own. Raises InputError for any other."""
+    found = next((own for own in METRICS if own == name), None)
+    if found == name:
+        return found
+    raise InputError(
+        f"--metric {name} is none of {', '.join(METRICS)}: a server runs no code of its users"
+    )
 
 
 def model_of(client: Client, asked: Asked) -> str:

@@ -88,8 +88,19 @@ class SearchPage:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The value of a metric."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Trial:
-    """One policy that was tried; `policy` is None where it was not asked for."""
+    """One policy that was tried; `policy` is None where it was not asked for.
+
+    `metric` is there where another one than top-1 judges the search.
+    """
 
     episode: int
     origin: str
@@ -100,6 +111,7 @@ class Trial:
     latency_ratio: float | None
     latency_ms: float | None
     policy: Facts | None = None
+    metric: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,7 @@ class Point:
     cost: float
     top1: float | None
     episode: int | None
+    metric: Measured | None = None
 
 
 @dataclass(frozen=True)

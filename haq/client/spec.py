@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from haq.names import AgentName, QuantizerName, RewardKind, StartName
+from haq.names import AgentName, MetricName, QuantizerName, RewardKind, StartName
 from quant.observers import Method
 
 
@@ -13,9 +13,9 @@ from quant.observers import Method
 class SearchSpec:
     """A search as it is asked for; each field as the option of `haq search` of that name.
 
-    `model` is one of `haq models` or uploaded, `data` and `calibration` are sample or a registered
-    data set, perhaps with rows (`faces:0-999`), and `boards` are the server's, none for the machine
-    that the search runs on.
+    `model` is one of `haq models` or uploaded, `data` and `calibration` are sample, faces or a
+    registered data set, perhaps with rows (`photos:0-999`), and `boards` are the server's, none for
+    the machine that the search runs on.
     """
 
     model: str = "mbv2"
@@ -26,6 +26,7 @@ class SearchSpec:
     agent: AgentName = "ddpg"
     start: StartName | None = None
     reward: RewardKind | None = None
+    metric: MetricName | None = None
     quantizer: QuantizerName = "best"
     observer: Method = "auto"
     equalize: bool = False
@@ -47,6 +48,7 @@ class SearchFields(TypedDict, total=False):
     agent: AgentName
     start: StartName | None
     reward: RewardKind | None
+    metric: MetricName | None
     quantizer: QuantizerName
     observer: Method
     equalize: bool

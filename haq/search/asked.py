@@ -8,8 +8,7 @@ from pathlib import Path
 
 from haq.cores import parse_cores
 from haq.cost import read_energy, read_table
-from haq.metrics import make_metric
-from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName
+from haq.names import METRICS, AgentName, Padding, QuantizerName, RewardKind, StartName
 from haq.search.bounds import read_budgets
 from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.observers import Method
@@ -53,8 +52,7 @@ AS_TYPED = frozenset(field.name for field in fields(Asked)) - {
 def make_request(asked: Asked) -> SearchRequest:
     """The request; tables are read. Raises InputError, PolicyError and BudgetError."""
     bits = parse_bits(asked.bits, asked.quantizer)
-    if asked.metric is not None:
-        make_metric(asked.metric)
+    check_metric(asked.metric)
     table = None if asked.table is None else read_table(asked.table)
     energy = None if asked.energy_table is None else read_energy(asked.energy_table)
     check = partial(check_budgets, bits=bits, quantizer=asked.quantizer, table=table, energy=energy)
@@ -68,3 +66,12 @@ def make_request(asked: Asked) -> SearchRequest:
         table=table,
         energy=energy,
     )
+
+
+def check_metric(name: str | None) -> None:
+    """Raise InputError for a metric that there is not."""
+    if name is None or name in METRICS:
+        return
+    from haq.metrics import make_metric  # Loads torch, which who takes haq's own names need not.
+
+    make_metric(name)

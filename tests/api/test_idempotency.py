@@ -14,7 +14,7 @@ from haq.store.database import Database
 from quant.errors import InputError
 from tests.api.databases import database_at
 
-DONE = Answer(201, {"id": "1"})
+DONE = Answer(201, {"id": "1"}, "/v1/searches/1")
 
 
 @pytest.fixture

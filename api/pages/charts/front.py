@@ -1,4 +1,4 @@
-"""Divergence or accuracy against cost: all trials, their front, and what they are held against."""
+"""Divergence or quality against cost: all trials, their front, and what they are held against."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from api.pages.charts.scale import Scale, linear, logarithmic, thinned
 from api.pages.charts.svg import element, label, path, picture
 
 FRAME = Frame(width=1000.0, height=400.0, top=34.0)
-Height = Literal["kl", "top1"]
-NAMES = {"kl": "KL from the float network", "top1": "top-1"}
+Height = Literal["kl", "top1", "metric"]
+DIVERGENCE = "KL from the float network"
 WORDS = {
     "trial": "trial",
     "front": "front",
@@ -36,18 +36,18 @@ class Place:
 
 
 def front_chart(
-    places: Sequence[Place], cost: str, height: Height = "kl", bound: float | None = None
+    places: Sequence[Place], cost: str, judge: str | None = None, bound: float | None = None
 ) -> Markup:
-    """Lower left is better for a divergence, upper left for an accuracy."""
+    """Divergences, lower left is better; with the name of a judge what it says, upper left."""
     x = linear([*(p.cost for p in places), *bounds(bound)], *FRAME.across)
-    make = logarithmic if height == "kl" else linear
+    make, name = (logarithmic, DIVERGENCE) if judge is None else (linear, judge)
     y = make([p.height for p in places], *FRAME.upwards)
     front = sorted((x(p.cost), y(p.height)) for p in places if p.kind == "front")
-    parts = axes(FRAME, x, y, cost, NAMES[height]) + legend(places)
+    parts = axes(FRAME, x, y, cost, name) + legend(places)
     parts += [budget_line(x(bound))] if bound is not None else []
     parts += [path(front, class_="front-line")] if len(front) > 1 else []
     parts += [part for place in sorted(few(places), key=order) for part in drawn(place, x, y)]
-    title = f"{NAMES[height]} against {cost}"
+    title = f"{name} against {cost}"
     return picture("front", FRAME.width, FRAME.height, title, told(places), parts)
 
 

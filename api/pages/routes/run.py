@@ -10,9 +10,10 @@ from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator, Field, NonNegativeFloat
 
 from api.jobs.job import Wanted
+from api.judge import judge_of
 from api.pages import links
 from api.pages.charts.front import Height
-from api.pages.fronts import cost_kind, front
+from api.pages.fronts import Charted, cost_kind, front
 from api.pages.render import page
 from api.pages.run_view import best_policy, curves, table
 from api.routes._changing import ChangingRoute
@@ -47,14 +48,16 @@ def show_run(
     """Its state, curves, front, best bits, trials and files."""
     job = service.jobs.get(search_id)
     trials, summary = service.known.of(job.id), summary_of(service, job)
-    search = shown(service, job)
+    search, judge = shown(service, job), judge_of(trials)
+    charted = Charted(trials, summary, search.spec.budgets)
     return page(
         request,
         "run.html",
         search=search,
         wanted=job.wanted,
         curves=curves(trials, search.spec.episodes),
-        front=front(trials, summary, search.spec.budgets, y),
+        judge=judge,
+        front=front(charted, None if y == "kl" else judge),
         best=best_policy(service, job, trials, summary),
         summary=summary,
         trials=table(trials, origin, max_kl, sort, descending, offset),

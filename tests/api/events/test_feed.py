@@ -173,12 +173,14 @@ def test_progress_is_told_as_it_changes_and_is_no_place() -> None:
 
 
 def test_a_trial_is_told_without_its_policy() -> None:
-    source = Source()
-    source.go("trial")
+    metric = {"name": "f1", "value": 0.5}
+    source = Source(trials=[made_up_trial(1), made_up_trial(2, metric=metric)])
     feed = source.feed()
     feed.read()
-    (data,) = [e.data for e in asyncio.run(told(feed, Cursor(), 10)) if e.kind == "trial"]
-    assert set(json.loads(data)) == set(SLIM)
+    events = asyncio.run(told(feed, Cursor(), 10))
+    plain, judged = [json.loads(e.data) for e in events if e.kind == "trial"]
+    assert set(judged) == set(SLIM) == {*plain, "metric"}
+    assert judged["metric"] == metric
 
 
 def test_who_comes_late_is_told_much_at_once_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:

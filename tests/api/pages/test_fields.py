@@ -23,8 +23,8 @@ def test_the_form_asks_for_everything_that_a_search_has(service: Service) -> Non
 
 
 def test_choices_are_what_there_is(service: Service, images_root: Path) -> None:
-    service.datasets.add("faces", str(images_root), "operator")
+    service.datasets.add("photos", str(images_root), "operator")
     fields = {field.name: field for group in groups(service) for field in group.fields}
-    assert fields["data"].choices == (("sample", "sample"), ("faces", "faces"))
+    assert fields["data"].choices == tuple((name, name) for name in ("sample", "faces", "photos"))
     assert [value for value, _ in fields["model"].choices] == list(NETWORKS)
     assert fields["calibration"].choices[0][0] == ""

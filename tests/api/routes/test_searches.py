@@ -46,6 +46,10 @@ def test_a_search_is_begun_and_looked_at(client: TestClient) -> None:
         ({"boards": ["none"]}, 422),
         ({"model": "../../etc/passwd"}, 422),
         ({"weights": "/etc/passwd"}, 422),
+        ({"metric": "own:judge"}, 422),
+        ({"metric": "json:dumps"}, 422),
+        ({"metric": "iou"}, 422),
+        ({"data": "fashion-mnist"}, 404),
         ({"table": "/etc/passwd"}, 422),
     ],
 )
@@ -64,6 +68,8 @@ def test_the_same_request_begins_one_search(client: TestClient, service: Service
     again = begin(client, **once)
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
+    assert first.headers["location"] == again.headers["location"] == f"{PLACE}/{first.json()['id']}"
+    assert again.headers["idempotent-replayed"] == "true"
     assert begin(client, {"seed": 1}, **once).status_code == 422
     assert len(service.jobs.page()) == 1
 

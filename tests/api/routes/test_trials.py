@@ -48,6 +48,19 @@ def test_sorted(client: TestClient, place: str) -> None:
         assert page["trials"][-1]["episode"] == 3, "what has none comes last"
 
 
+def test_sorted_by_the_metric_that_there_is(
+    client: TestClient, service: Service, place: str
+) -> None:
+    top1 = [trial["episode"] for trial in listed(client, place, sort="metric")["trials"]]
+    assert top1 == list(range(COUNT, 0, -1))
+    job = put_search(service)
+    metrics = [{"name": "f1", "value": value} for value in (0.2, 0.1, 0.3)]
+    trials = [made_up_trial(n, metric=metric) for n, metric in enumerate(metrics, 1)]
+    put_trials(service.database, job.id, trials)
+    found = listed(client, f"/v1/searches/{job.id}", sort="metric", descending=True)["trials"]
+    assert [trial["metric"] for trial in found] == [metrics[2], metrics[0], metrics[1]]
+
+
 def test_filters(client: TestClient, place: str) -> None:
     assert listed(client, place, origin="walk")["total"] == 1
     assert listed(client, place, max_kl=0.1)["total"] == COUNT - 4

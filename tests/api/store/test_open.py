@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -7,9 +9,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from api.idempotency import Answer, Answers
 from api.store import open_database
 from api.store.open import SERVICE
-from api.store.schema import JOBS, METADATA
+from api.store.schema import ANSWERS, JOBS, METADATA
 from haq.store.migrate import OURS, make_config, migrate
 from haq.store.schema import METADATA as OF_SEARCHES
 from quant.errors import InputError
@@ -77,6 +80,17 @@ def test_rows_of_every_version_are_kept(store_url: str) -> None:
             (row,) = connection.execute(JOBS.select()).all()
             assert {name: getattr(row, name) for name in ROW} == ROW
     engine.dispose()
+
+
+def test_an_answer_of_the_first_version_is_still_given(store_url: str) -> None:
+    engine = create_engine(store_url)
+    row = {"key_name": "anna", "idempotency_key": "k", "fingerprint": "f", "at": time.time()}
+    with engine.begin() as connection:
+        command.upgrade(make_config(connection, SERVICE), "0001")
+        connection.execute(ANSWERS.insert(), [{**row, "status": 201, "body": {"id": "1"}}])
+    engine.dispose()
+    with database_at(store_url) as database:
+        assert Answers(database).begin("anna", "k", "f") == Answer(201, {"id": "1"}, None)
 
 
 def test_a_newer_store_is_not_touched(store_url: str) -> None:

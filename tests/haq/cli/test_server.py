@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from haq.client import Client, SearchSpec, ServerLostError
@@ -23,6 +24,7 @@ from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import cropped, write_images, write_small_weights
 
 SETTINGS = ("--episodes", "3", "--bits", "8,32", "--observer", "absmax", "--budget", "size=0.9x")
+RANDOM = ("--agent", "random", "--quantizer", "naive")
 QUICK = (*SETTINGS, "--agent", "uniform", "--quantizer", "naive")
 FILES = {
     *("policy.json", "mbv2.ncnn.param", "mbv2.ncnn.bin", "metadata.yaml", "mbv2.onnx"),
@@ -32,9 +34,9 @@ START_TIMEOUT_S = 120.0
 
 
 @pytest.fixture
-def faces(tmp_path: Path) -> Path:
+def photos(tmp_path: Path) -> Path:
     """Images that fit the small network, where the server may read them."""
-    return write_images(tmp_path / "roots" / "faces", cropped("test", 20))
+    return write_images(tmp_path / "roots" / "photos", cropped("test", 20))
 
 
 @pytest.fixture
@@ -44,9 +46,9 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(
-    tmp_path: Path, faces: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, photos: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Served]:
-    """A server that knows the images as `faces`.
+    """A server that knows the images as `photos`.
 
     It starts no process of its own to look at weights and budgets: its own tests have these.
     """
@@ -58,9 +60,9 @@ def served(
         },
     )
     monkeypatch.setattr("api.asking.check_reach", lambda asked: None)
-    with serving(tmp_path, data_roots=(faces.parent,)) as found:
+    with serving(tmp_path, data_roots=(photos.parent,)) as found:
         with found.client() as client:
-            client.register_dataset("faces", str(faces))
+            client.register_dataset("photos", str(photos))
         yield found
 
 
@@ -82,13 +84,13 @@ def result_of(summary: dict[str, Any]) -> object:
 
 
 def test_a_search_there_ends_as_it_would_here(
-    served: Served, weights: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+    served: Served, weights: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("haq.connect.open_boards", lambda *where: SimulatedBoard())
     what = ("--weights", weights, "--input", "16", *QUICK, "--json")
-    here = haq("search", *what, "--data", faces, "--out", "here")
+    here = haq("search", *what, "--data", photos, "--out", "here")
     with working(served.service):
-        far = there(served, *what, "--data", "faces", "--out", "runs/far")
+        far = there(served, *what, "--data", "photos", "--out", "runs/far")
     assert (here.code, far.code) == (0, 0), far.err
     assert len(far.out.splitlines()) == 1
     assert list(far.result) == list(here.result)
@@ -104,8 +106,37 @@ def test_a_search_there_ends_as_it_would_here(
     assert [line for line in far.err.splitlines() if line.startswith(" ")] == table
 
 
+@pytest.mark.usefixtures("few_faces")
+def test_a_class_for_every_pixel_is_judged_by_the_metric_that_was_asked_for(
+    served: Served, cwd: Path
+) -> None:
+    metric, what = ("--metric", "miou", "--reward", "metric"), ("--model", "mbv2_seg", *SETTINGS)
+    with working(served.service):
+        done = there(served, *what, "--data", "faces", *metric, *RANDOM, "--json", "--out", "run")
+    assert done.code == 0, done.err
+    best = done.result["best"]["metric"]
+    assert (best["name"], 0.5 < best["value"] <= 1) == ("miou", True)
+    assert re.search(r"top-1 +KL +miou", done.err)
+    assert {"mbv2_seg.ncnn.param", "mbv2_seg.onnx"} < {file.name for file in cwd.glob("run/*")}
+    (search,) = served.service.jobs.page()
+    with served.client() as client:
+        trials, front = list(client.trials(search.id)), client.pareto(search.id)
+    metrics = [one.metric for part in (trials, front.marks) for one in part if one.metric]
+    assert {one.name for one in metrics} == {"miou"}
+    assert len(metrics) == len(trials) + len(front.marks) > 3
+    # A tenth of a share is a reward of 1, whatever the float network has.
+    earned = [
+        (trial.reward or 0.0) - 10 * one.value for trial, one in zip(trials, metrics, strict=False)
+    ]
+    assert earned == pytest.approx([earned[0]] * 3)
+    page = httpx2.get(f"{served.url}/runs/{search.id}?y=metric&sort=metric", trust_env=False).text
+    assert re.search(r"found: miou <strong>\d\d\.\d %", page)
+    assert "miou against size, ratio to float" in page
+    assert "top-1" not in page
+
+
 def test_a_search_that_has_ended_is_fetched_once_more(served: Served, weights: Path) -> None:
-    what = ("--weights", weights, "--input", "16", "--data", "faces", *QUICK)
+    what = ("--weights", weights, "--input", "16", "--data", "photos", *QUICK)
     with working(served.service):
         first = there(served, *what, "--out", "one")
         second = there(served, *what, "--seed", "1", "--out", "two")
@@ -130,11 +161,11 @@ def test_every_option_arrives(
     boards = Path(served.service.settings.boards_file)
     boards.write_text('{"pi5": {"url": "http://127.0.0.1:9", "address": "127.0.0.1"}}')
     many = (
-        *("--weights", weights, "--input", "16", "--padding", "same", "--data", "faces:0-9"),
-        *("--calibration", "faces:10-19", "--budget", "latency=0.9x", "--bits", "8,16"),
-        *("--agent", "haq", "--start", "walk", "--reward", "kl", "--quantizer", "table"),
+        *("--weights", weights, "--input", "16", "--padding", "same", "--data", "photos:0-9"),
+        *("--calibration", "photos:10-19", "--budget", "latency=0.9x", "--bits", "8,16"),
+        *("--agent", "haq", "--start", "walk", "--reward", "metric", "--quantizer", "table"),
         *("--observer", "mse", "--equalize", "--episodes", "5", "--parallel", "2"),
-        *("--seed", "4", "--threads", "2", "--board", "pi5"),
+        *("--metric", "top5", "--seed", "4", "--threads", "2", "--board", "pi5"),
     )
     done = there(served, *many)
     assert (done.code, done.err) == (0, "")
@@ -142,13 +173,14 @@ def test_every_option_arrives(
         (search,), (model,) = client.searches(), client.models()
     assert search.spec == SearchSpec(
         model=model.name,
-        data="faces:0-9",
-        calibration="faces:10-19",
+        data="photos:0-9",
+        calibration="photos:10-19",
         budgets=("latency=0.9x",),
         bits="8,16",
         agent="haq",
         start="walk",
-        reward="kl",
+        reward="metric",
+        metric="top5",
         quantizer="table",
         observer="mse",
         equalize=True,
@@ -180,8 +212,12 @@ def test_without_options_it_is_the_search_that_haq_begins_here(
         (("--ray", "auto"), "--ray"),
         (("--table", "x.npy"), "--table"),
         (("--energy-table", "x.json"), "--energy-table"),
-        (("--pareto", "3"), "--pareto"),
-        (("--metric", "own:judge"), "--metric"),
+        (("--pareto", "3"), "--pareto 3 is a sweep: a search on a server has one bound"),
+        (
+            ("--metric", "own:judge"),
+            "--metric own:judge is none of top1, top5, miou, f1: a server runs no",
+        ),
+        (("--metric", "iou"), "--metric iou is none of"),
         (("--cores", "big"), "--cores"),
         (("--board-key", "k"), "--board-key"),
         (("--board-ca", "ca.pem"), "--board-ca"),
@@ -220,10 +256,10 @@ def test_settings_of_this_machine_do_not_count_there(
 
 @pytest.mark.parametrize("option", ["--data", "--calibration"])
 def test_images_that_are_here_are_to_be_registered_there(
-    option: str, served: Served, faces: Path
+    option: str, served: Served, photos: Path
 ) -> None:
-    done = there(served, option, f"{faces}:0-9")
-    assert (done.code, f"{option} {faces} is here, not on the server" in done.error) == (2, True)
+    done = there(served, option, f"{photos}:0-9")
+    assert (done.code, f"{option} {photos} is here, not on the server" in done.error) == (2, True)
     assert "register_dataset(NAME, PATH)" in done.error
 
 
@@ -258,10 +294,10 @@ def test_a_folder_that_holds_something_is_seen_before_anything_begins(
     assert served.service.jobs.page() == []
 
 
-def test_a_search_that_fails_there(served: Served, faces: Path) -> None:
-    (faces / "0.png").write_bytes(b"broken")
+def test_a_search_that_fails_there(served: Served, photos: Path) -> None:
+    (photos / "0.png").write_bytes(b"broken")
     with working(served.service):
-        done = there(served, "--data", "faces", *SETTINGS)
+        done = there(served, "--data", "photos", *SETTINGS)
     assert last_line(done).startswith("haq: the search failed on the server: ")
     assert not Path("runs").exists()
 

@@ -11,7 +11,7 @@ from tests.haq.client.served import Served, serving
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    (tmp_path / "images" / "faces").mkdir(parents=True)
+    (tmp_path / "images" / "photos").mkdir(parents=True)
     with serving(tmp_path, data_roots=(tmp_path / "images",), board_hosts=("127.0.0.1",)) as found:
         yield found
 

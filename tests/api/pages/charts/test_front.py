@@ -35,5 +35,5 @@ def test_a_bound_is_a_line_within_the_plot() -> None:
 
 
 def test_the_height_may_be_an_accuracy() -> None:
-    drawn = front_chart([Place("trial", "trial 1", 1.0, 0.9)], "size", "top1")
+    drawn = front_chart([Place("trial", "trial 1", 1.0, 0.9)], "size", "top-1")
     assert ">top-1<" in drawn

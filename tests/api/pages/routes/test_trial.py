@@ -27,5 +27,11 @@ def test_a_measured_trial_has_its_interval(service: Service, client: TestClient)
     assert "0.700 to 0.900 of float" in text
 
 
+def test_another_metric_has_its_own_name(service: Service, client: TestClient) -> None:
+    job = put_run(service, [trial(n, metric={"name": "miou", "value": 0.123}) for n in (1, 2)])
+    text = Page(client.get(f"/runs/{job.id}/trials/1").text).text
+    assert "miou12.3 %" in text
+
+
 def test_a_trial_that_is_not_there(service: Service, client: TestClient) -> None:
     assert client.get(f"/runs/{put_run(service).id}/trials/1").status_code == 404
