@@ -18,6 +18,7 @@ from device_agent.measuring.cooling import Cooling
 from device_agent.measuring.cores import stay_on
 from device_agent.measuring.infer import run_images
 from device_agent.measuring.outputs import Outputs, checksum
+from device_agent.measuring.room import require_room
 from device_agent.measuring.rounds import REFERENCES, Run
 from device_agent.measuring.statistics import Summary
 from device_agent.measuring.timing import Timing
@@ -38,10 +39,12 @@ def measure(
 ) -> dict[str, Any]:
     """The answer of `/v1/measure` but for what the cache adds.
 
-    Raises InputError for cores that are not there, PolicyError, and BoardError for outputs that are
+    Raises InputError for cores that are not there and for more networks than there is room for,
+    PolicyError, and BoardError for outputs that are
     not finite, or not those of the evaluation while timing.
     """
     stay_on(timing.cores)
+    require_room(network.layers, len(policies) + REFERENCES)
     clock_name, _ = timing.choose_clock()
     before = conditions(timing.threads, clock_name)
     with TemporaryDirectory() as folder:

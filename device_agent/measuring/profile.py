@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from device_agent.measuring.blocks import Stopping, collect
+from device_agent.measuring.blocks import Load, Stopping, Timed, collect
 from device_agent.measuring.candidates import Workshop
 from device_agent.measuring.conditions import conditions
 from device_agent.measuring.cooling import Cooling
@@ -22,6 +22,7 @@ from device_agent.measuring.cores import stay_on
 from device_agent.measuring.measure import load_run
 from device_agent.measuring.prediction import FLOAT
 from device_agent.measuring.profile_check import check_table
+from device_agent.measuring.room import BLOBS, SHARE, groups, loaded_bytes, room_bytes
 from device_agent.measuring.rounds import REFERENCES, ratios
 from device_agent.measuring.timing import Timing
 from device_agent.models.networks import FloatNetwork
@@ -163,16 +164,31 @@ def time_pieces(
     rounds: int,
     timing: Timing,
 ) -> tuple[list[float], float]:
-    """Milliseconds of each piece, and of the whole float network in the same rounds."""
+    """Milliseconds of each piece, and of the whole float network in the same rounds.
+
+    As many pieces as there is room for take turns with the float network.
+    """
     whole = workshop.float32(network.layers)
     image = timing.image(network.input_shape)
     inputs = source_blobs(whole.load(), image, {piece.source for piece in pieces})
-    loads = [partial(load_run, whole, image)] * REFERENCES
-    loads += [
-        partial(load_run, workshop.mixed(p.layers, p.bits, network.ranges), inputs[p.source])
-        for p in pieces
-    ]
-    timed = collect(
+    sizes = [loaded_bytes(p.layers) + BLOBS * inputs[p.source].nbytes for p in pieces]
+    found: list[float] = []
+    references: list[float] = []
+    for group in groups(sizes, SHARE * room_bytes()):
+        loads = [partial(load_run, whole, image)] * REFERENCES
+        for piece in (pieces[index] for index in group):
+            mixed = workshop.mixed(piece.layers, piece.bits, network.ranges)
+            loads.append(partial(load_run, mixed, inputs[piece.source]))
+        timed = time_group(loads, rounds, timing)
+        found += np.median(ratios(timed.samples[timed.steady]), axis=(0, 1)).tolist()
+        references.append(timed.reference_ms)
+    reference_ms = float(np.median(references))
+    return [ratio * reference_ms for ratio in found], reference_ms
+
+
+def time_group(loads: Sequence[Load], rounds: int, timing: Timing) -> Timed:
+    """So many rounds of networks, the references first."""
+    return collect(
         loads,
         timing.choose_clock()[1],
         Stopping(ALL_ROUNDS, rounds, rounds, math.inf),
@@ -181,8 +197,6 @@ def time_pieces(
         settle=Cooling(timing.cool_to_c).wait,
         alike=False,
     )
-    medians = np.median(ratios(timed.samples[timed.steady]), axis=(0, 1))
-    return [float(ratio * timed.reference_ms) for ratio in medians], timed.reference_ms
 
 
 def source_blobs(whole: Engine, image: Floats, names: set[str]) -> dict[str, Floats]:

@@ -21,7 +21,7 @@ def quickly(
     network: FloatNetwork, policies: list[dict[str, int]], timing: Timing | None = None
 ) -> list[dict[str, Any]]:
     answer = measure(network, policies, QUICK, timing or Timing())
-    assert 0 < answer["timed_s"] < 10
+    assert answer["timed_s"] > 0
     return list(answer["latencies"])
 
 

@@ -1,9 +1,13 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from device_agent.measuring.blocks import Load, Timed, collect
 from device_agent.measuring.profile import pair_pieces, producer_of, profile, single_pieces
+from device_agent.measuring.room import EMPTY_BYTES
+from device_agent.measuring.rounds import REFERENCES
 from device_agent.measuring.timing import Timing
 from device_agent.models.networks import FloatNetwork
 from quant.errors import InputError, PolicyError
@@ -90,6 +94,26 @@ def test_a_subset_brings_the_pairs_of_its_consumers(float_network: FloatNetwork)
     assert list(answer["layers"]) == ["pointwise"]
     (pair,) = answer["pairs"]
     assert (pair["producer"], pair["consumer"]) == ("depthwise", "pointwise")
+
+
+def test_with_little_room_few_pieces_and_policies_are_loaded_at_once(
+    float_network: FloatNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[int] = []
+
+    def count(loads: Sequence[Load], *arguments: Any, **how: Any) -> Timed:
+        loaded.append(len(loads))
+        return collect(loads, *arguments, **how)
+
+    monkeypatch.setattr("device_agent.measuring.profile.collect", count)
+    monkeypatch.setattr("device_agent.measuring.measure.collect", count)
+    monkeypatch.setattr("device_agent.measuring.profile.room_bytes", lambda: 8 * EMPTY_BYTES)
+    monkeypatch.setattr("device_agent.measuring.profile_check.room_bytes", lambda: 8 * EMPTY_BYTES)
+    answer = table(float_network, None, [8, 32], checks=5)
+    assert list(answer["layers"]) == list(NAMES)
+    assert len(answer["check"]["measured"]) == 5
+    assert len(loaded) > 6
+    assert max(loaded) <= REFERENCES + 4
 
 
 def test_unknown_layers_are_refused(float_network: FloatNetwork) -> None:
