@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -28,12 +27,15 @@ class Spy(RandomSearcher):
         self.told = [*getattr(self, "told", []), *trials]
 
 
-def test_the_agent_has_episodes_for_each_proposal_and_learns_from_every_trial() -> None:
+def test_the_agent_has_episodes_for_what_is_screened_and_learns_from_every_trial() -> None:
     given = problem("free")
     spy = Spy(given)
-    trials = search(GuidedSearcher(spy, given), given, 8)
+    searcher = GuidedSearcher(spy, given)
+    trials = search(searcher, given, 24)
+    screened = 24 - len(searcher.state().values["planned"])
     assert spy.told == trials
-    assert spy.asked == EPISODES * len(trials)
+    assert spy.asked == EPISODES * screened
+    assert 0 < screened < 24
 
 
 def test_batches_are_full_even_where_nothing_is_new() -> None:
@@ -45,19 +47,29 @@ def test_batches_are_full_even_where_nothing_is_new() -> None:
         searcher.tell([Trial(policy, -1.0, {"kl": 1.0}) for policy in asked])
 
 
-def test_the_integer_program_plans_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    given, planned = problem("free"), []
-
-    def counted(*args: Any) -> Policy:
-        planned.append(solve(*args))
-        return planned[-1]
-
-    monkeypatch.setattr(guided, "solve", counted)
+@pytest.mark.parametrize("good", [True, False])
+def test_the_way_that_finds_less_kl_is_taken_more_often(good: bool) -> None:
+    given = problem("free")
     searcher = GuidedSearcher(RandomSearcher(given), given)
-    first = searcher.ask(3)
-    assert [policy.key() for policy in planned] == [first[0].key()]
-    searcher.ask(3)
-    assert len(planned) == 2
+    assert searcher._planned_share() == 0.5
+    for _ in range(3):
+        asked = searcher.ask(4)
+        searcher.tell([Trial(policy, -1.0, {"kl": 1.0}) for policy in asked])
+        planned = searcher.state().values["planned"]
+        kls = [0.1 if (policy.key() in planned) == good else 1.0 for policy in asked]
+        searcher.tell([Trial(p, -kl, {"kl": kl}) for p, kl in zip(asked, kls, strict=True)])
+    assert searcher._planned_share() == (0.75 if good else 0.25)
+
+
+def test_plans_that_are_known_are_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = problem("free")
+    only = solve(given, given.harm)
+    monkeypatch.setattr(guided, "solve", lambda *arguments: only)
+    searcher = GuidedSearcher(RandomSearcher(given), given)
+    first = searcher.ask(8)
+    searcher.tell([Trial(policy, -1.0, {"kl": 1.0}) for policy in first])
+    assert first.count(only) == 1
+    assert only not in searcher.ask(8)
 
 
 def test_what_was_learned_is_better_than_what_was_believed() -> None:
