@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -140,9 +140,13 @@ class Choices:
         return tuple(to_action(bits, step.widths) for bits, step in chosen)
 
 
-def tied_choices(layer_names: Sequence[str], bits: Sequence[int] = ENGINE_BITS) -> Choices:
-    """One width a layer for weights and activations, as ncnn runs them."""
-    widths = dict.fromkeys(layer_names, tuple(sorted(set(bits))))
+def tied_choices(
+    layer_names: Sequence[str],
+    bits: Sequence[int] = ENGINE_BITS,
+    floats: Collection[str] = (),
+) -> Choices:
+    """One width a layer for weights and activations, as ncnn runs them; 32 bits for `floats`."""
+    widths = widths_of(layer_names, bits, floats)
     return Choices(widths, widths, tied=True)
 
 
@@ -159,7 +163,19 @@ def free_choices(
     return Choices(widths, widths, tied=False)
 
 
-def weight_choices(layer_names: Sequence[str], bits: Sequence[int] = SHARED_BITS) -> Choices:
-    """Widths of weights alone, as k-means shares them; activations stay float."""
-    widths = dict.fromkeys(layer_names, tuple(sorted(set(bits))))
+def weight_choices(
+    layer_names: Sequence[str],
+    bits: Sequence[int] = SHARED_BITS,
+    floats: Collection[str] = (),
+) -> Choices:
+    """Widths of weights alone, as k-means shares them; activations and `floats` stay float."""
+    widths = widths_of(layer_names, bits, floats)
     return Choices(widths, dict.fromkeys(layer_names, (FLOAT_BITS,)), tied=False)
+
+
+def widths_of(
+    layer_names: Sequence[str], bits: Sequence[int], floats: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """The same widths for every layer, ascending, but 32 bits alone for `floats`."""
+    widths = tuple(sorted(set(bits)))
+    return {name: (FLOAT_BITS,) if name in floats else widths for name in layer_names}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from haq.names import Padding
@@ -19,6 +20,7 @@ from quant.errors import ModelError
 from quant.graph import Network
 from quant.trace import trace
 from quant.trace.aten_reader import export, read_pt2
+from quant.trace.check import check, probe
 from quant.trace.onnx_reader import read_onnx
 
 ImageShape = tuple[int, int, int]
@@ -108,17 +110,25 @@ def first_channels(net: nn.Module) -> int:
     return next(found, 3)
 
 
+def checked(network: Network, net: nn.Module, shape: ImageShape) -> Network:
+    """A network as it was read from a module. Raises ModelError where it gives other outputs."""
+    images = probe(shape)
+    with torch.no_grad():
+        check(network, images, net(images))
+    return network
+
+
 def read_module(name: str, net: nn.Module, shape: ImageShape) -> Network:
     """A module by torch.fx, else by torch.export.
 
     Raises ModelError with what is wrong for both of them.
     """
     try:
-        return trace(net, shape)
+        return checked(trace(net, shape), net, shape)
     except ModelError as error:
         by_fx = str(error)
     try:
-        return export(net, shape)
+        return checked(export(net, shape), net, shape)
     except ModelError as error:
         by_export = str(error)
     if by_fx == by_export:

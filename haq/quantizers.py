@@ -26,7 +26,7 @@ from quant.policy import Policy
 from quant.pool import one_thread
 from quant.quantized import QuantizedLayers, Quantizer
 from quant.recipe.sequence import quantize_in_sequence
-from quant.recipe.table import LayerTable, TableQuantizer, make_tables
+from quant.recipe.table import Table, TableQuantizer, make_tables
 from quant.saved import load_layers, network_digest, save_layers
 
 VERSION = 4
@@ -64,7 +64,7 @@ def cache_folder() -> Path:
 
 def find_tables(
     network: Network, calibration: Images, progress: Progress, cache: Path
-) -> dict[str, LayerTable]:
+) -> dict[str, Table]:
     """Tables of all layers, from the cache where it has them all, else made and kept."""
     folder = cache / "tables" / data_digest(network, calibration)
     names = network.graph.layer_names

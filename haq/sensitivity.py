@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from haq.progress import Progress, chunks
 from haq.search.memory import Evaluator
 from quant.policy import FLOAT_BITS, Bits, Policy, uniform
-from quant.recipe.table import InputEntry, LayerTable, WeightEntry
+from quant.recipe.table import Table
 
 PROBED_BITS = 4
 AT_ONCE = 32
@@ -32,7 +33,7 @@ class Sensitivity:
 
 
 def measure_sensitivities(
-    evaluator: Evaluator, tables: Mapping[str, LayerTable], progress: Progress
+    evaluator: Evaluator, tables: Mapping[str, Table], progress: Progress
 ) -> dict[str, Sensitivity]:
     """Sensitivities of all layers; the evaluator computes by a quantizer on these tables."""
     names = list(tables)
@@ -63,9 +64,15 @@ def run(evaluator: Evaluator, policies: Sequence[Policy], progress: Progress) ->
     return found
 
 
-def scaled(
-    entries: Mapping[int, WeightEntry] | Mapping[int, InputEntry], kl: float
-) -> dict[int, float]:
+class Entry(Protocol):
+    """An entry of a table."""
+
+    @property
+    def error(self) -> float:
+        """What it loses, in a unit of the table's own."""
+
+
+def scaled(entries: Mapping[int, Entry], kl: float) -> dict[int, float]:
     """KL at all bits from that at the probed ones."""
     unit = max(entries[PROBED_BITS].error, 1e-12)
     return {bits: kl * entry.error / unit for bits, entry in entries.items()}

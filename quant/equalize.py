@@ -85,8 +85,7 @@ def wire(graph: Graph) -> Wiring:
     branches = {
         readers[node.name][0].name: node.name
         for node in graph.nodes
-        if node.layer is not None
-        and node.layer.activation == "none"
+        if is_linear(node)
         and [(r.op, len(set(r.inputs))) for r in readers[node.name]] == [("add", 2)]
     }
     return Wiring(readers, branches)
@@ -124,10 +123,20 @@ def choose_offsets(graph: Graph, wiring: Wiring, seen: Extremes) -> dict[str, Do
 
 def is_movable(node: Node, wiring: Wiring) -> bool:
     """Whether a node may have offsets: readers pad nothing on, adds have another branch for it."""
-    linear = node.layer is not None and node.layer.activation == "none"
-    return (linear or node.name in wiring.branches) and all(
+    return (is_linear(node) or node.name in wiring.branches) and all(
         wiring.branches.get(reader.name, node.name) != node.name
         if reader.layer is None
-        else not any(reader.layer.pads) and reader.layer.c_in == node.shape[0]
+        else takes_offset(reader.layer, node.shape[0])
         for reader in wiring.readers[node.name]
     )
+
+
+def is_linear(node: Node) -> bool:
+    """Whether a node is a layer with weights and without activation."""
+    layer = node.layer
+    return layer is not None and not layer.is_product and layer.activation == "none"
+
+
+def takes_offset(layer: Layer, channels: int) -> bool:
+    """Whether the bias of a layer can make up for offsets of all that it reads."""
+    return not layer.is_product and not any(layer.pads) and layer.c_in == channels

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from quant import attention
 from quant.float_net import apply_layer, run_graph
 from quant.graph import Floats, Graph, Layer, Node, Op
 from quant.naive import round_half_away_
@@ -23,8 +25,9 @@ from quant.policy import Policy
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers, Quantizer
 
 ENGINE_LEVELS = 127
-NEVER_NEGATIVE: tuple[Op, ...] = ("relu", "relu6", "sigmoid", "hardsigmoid")
+NEVER_NEGATIVE: tuple[Op, ...] = ("relu", "relu6", "sigmoid", "hardsigmoid", "softmax")
 KEEP_SIGN: tuple[Op, ...] = (
+    *("take", "context"),
     *("add", "mul", "concat", "slice", "shuffle", "reshape", "upsample"),
     *("max_pool", "avg_pool", "global_avg_pool"),
 )
@@ -43,6 +46,14 @@ class LayerTensors:
     offset: Tensor | None
 
 
+class Prepared(NamedTuple):
+    """Layers of a policy, as tensors and as they were made, and the widths of all nodes."""
+
+    tensors: Mapping[str, LayerTensors]
+    widths: Mapping[str, int]
+    layers: QuantizedLayers
+
+
 class FakeQuantNet:
     """Runs a network under any policy, with the integers that a quantizer makes."""
 
@@ -59,11 +70,11 @@ class FakeQuantNet:
         self._blobs = blob_names(graph)
         self._types = {layer.name: weighted_type(layer)[0] for layer in graph.layers}
         self._never_negative = never_negative(graph)
-        self._last: tuple[Policy, Mapping[str, LayerTensors], Mapping[str, int]] | None = None
+        self._last: tuple[Policy, Prepared] | None = None
 
     def logits(self, x: Tensor, policy: Policy) -> Tensor:
         """Logits (N, classes) of normalised images (N, C, H, W). Raises PolicyError."""
-        tensors, widths = self._prepare(policy)
+        tensors, widths, layers = self._prepare(policy)
 
         def run(layer: Layer, value: Tensor) -> Tensor:
             return self._run(layer, value, tensors[layer.name], policy)
@@ -71,7 +82,10 @@ class FakeQuantNet:
         def after(node: Node, value: Tensor) -> Tensor:
             return self.round16(value) if widths.get(node.name) == 16 else value
 
-        return run_graph(self.graph, x, run, after)
+        def product(layer: Layer, one: Tensor, other: Tensor) -> Tensor:
+            return multiply_rounded(layer, one, other, layers[layer.name])
+
+        return run_graph(self.graph, x, run, after, product)
 
     def prepare(self, policy: Policy) -> None:
         """Quantize now: then several threads may run batches of the policy. Raises PolicyError."""
@@ -88,11 +102,15 @@ class FakeQuantNet:
 
     def node_widths(self, policy: Policy) -> Mapping[str, int]:
         """Bits in which ncnn keeps each node's value; empty where ncnn cannot run the policy."""
-        return self._prepare(policy)[1]
+        return self._prepare(policy).widths
 
     def run_layer(self, layer: Layer, x: Tensor, policy: Policy) -> Tensor:
         """One layer without its activation."""
-        return self._run(layer, x, self._prepare(policy)[0][layer.name], policy)
+        return self._run(layer, x, self._prepare(policy).tensors[layer.name], policy)
+
+    def run_product(self, layer: Layer, one: Tensor, other: Tensor, policy: Policy) -> Tensor:
+        """A product of two values."""
+        return multiply_rounded(layer, one, other, self._prepare(policy).layers[layer.name])
 
     def round16(self, x: Tensor) -> Tensor:
         """Round to the board's 16-bit type and back."""
@@ -103,13 +121,13 @@ class FakeQuantNet:
         kind = self._types[layer.name]
         return self.capabilities.bits16 != "none" and kind in self.capabilities.types16
 
-    def _prepare(self, policy: Policy) -> tuple[Mapping[str, LayerTensors], Mapping[str, int]]:
-        """Tensors of a policy; those of the last one are kept, since images come in batches."""
+    def _prepare(self, policy: Policy) -> Prepared:
+        """What computes a policy; that of the last one is kept, since images come in batches."""
         if self._last is None or self._last[0] != policy:
             layers = self.layers(policy)
             tensors = {n: to_tensors(layer, self.device) for n, layer in layers.items()}
-            self._last = policy, tensors, self._widths(policy, layers)
-        return self._last[1:]
+            self._last = policy, Prepared(tensors, self._widths(policy, layers), layers)
+        return self._last[1]
 
     def _widths(self, policy: Policy, layers: QuantizedLayers) -> Mapping[str, int]:
         if not policy.is_deployable:
@@ -149,6 +167,18 @@ def to_integers(x: Tensor, tensors: LayerTensors, positive: bool = False) -> Ten
     if positive and tensors.offset is None:
         return scaled.add_(0.5).floor_().clamp_(max=levels.high)
     return round_half_away_(scaled).clamp_(levels.low, levels.high)
+
+
+def multiply_rounded(layer: Layer, one: Tensor, other: Tensor, made: QuantizedLayer) -> Tensor:
+    """A product of values on their levels."""
+    return attention.multiply(layer, rounded(one, made.input), rounded(other, made.second))
+
+
+def rounded(x: Tensor, levels: InputLevels | None) -> Tensor:
+    """A product's value on its levels; x itself where it stays float."""
+    if levels is None:
+        return x
+    return round_half_away_(x * levels.scale).clamp_(levels.low, levels.high) / levels.scale
 
 
 def multiply(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from quant.attention import multiply
 from quant.graph import Graph, Layer, Network, Node
 from quant.operations import run_operation
 
@@ -16,27 +17,37 @@ BATCH = 50
 PIXELS = 200_000
 """Images at a time, and pixels at a time: larger feature maps leave the caches."""
 RunLayer = Callable[[Layer, Tensor], Tensor]
+RunProduct = Callable[[Layer, Tensor, Tensor], Tensor]
 AfterNode = Callable[[Node, Tensor], Tensor]
 
 
 @torch.no_grad()
 def run_graph(
-    graph: Graph, x: Tensor, run_layer: RunLayer, after: AfterNode | None = None
+    graph: Graph,
+    x: Tensor,
+    run_layer: RunLayer,
+    after: AfterNode | None = None,
+    run_product: RunProduct = multiply,
 ) -> Tensor:
     """Logits of normalised images (N, C, H, W), without gradients; see `walk_graph`."""
-    return walk_graph(graph, x, run_layer, after)
+    return walk_graph(graph, x, run_layer, after, run_product)
 
 
 def walk_graph(
-    graph: Graph, x: Tensor, run_layer: RunLayer, after: AfterNode | None = None
+    graph: Graph,
+    x: Tensor,
+    run_layer: RunLayer,
+    after: AfterNode | None = None,
+    run_product: RunProduct = multiply,
 ) -> Tensor:
     """Logits of normalised images (N, C, H, W); gradients flow.
 
-    `run_layer` computes a quantizable layer without its activation; `after` may change the value
-    of every node.
+    `run_layer` computes a layer with weights, without its activation, `run_product` one of two
+    values; `after` may change the value of every node.
     """
     image, *others = graph.nodes
-    return run_nodes(others, {image.name: after(image, x) if after else x}, run_layer, after)
+    first = {image.name: after(image, x) if after else x}
+    return run_nodes(others, first, run_layer, after, run_product)
 
 
 def run_nodes(
@@ -44,6 +55,7 @@ def run_nodes(
     values: Mapping[str, Tensor],
     run_layer: RunLayer,
     after: AfterNode | None = None,
+    run_product: RunProduct = multiply,
 ) -> Tensor:
     """Value of the last of `nodes`, which read one another and `values`; gradients flow.
 
@@ -52,7 +64,7 @@ def run_nodes(
     left = count_readers(nodes)
     known = dict(values)
     for node in nodes:
-        value = run_node(node, [known[name] for name in node.inputs], run_layer)
+        value = run_node(node, [known[name] for name in node.inputs], run_layer, run_product)
         known[node.name] = after(node, value) if after else value
         for name in node.inputs:
             left[name] -= 1
@@ -66,8 +78,12 @@ def count_readers(nodes: Sequence[Node]) -> Counter[str]:
     return Counter(name for node in nodes for name in node.inputs)
 
 
-def run_node(node: Node, inputs: list[Tensor], run_layer: RunLayer) -> Tensor:
+def run_node(
+    node: Node, inputs: list[Tensor], run_layer: RunLayer, run_product: RunProduct
+) -> Tensor:
     """Value of one node."""
+    if node.layer is not None and node.layer.is_product:
+        return run_product(node.layer, *inputs)
     if node.layer is not None:
         value = run_layer(node.layer, inputs[0])
         return activate(value, node.layer.activation)

@@ -15,12 +15,17 @@ Op = Literal[
     "input",
     "conv",
     "linear",
+    "scores",
+    "context",
     "deconv",
     "scale",
     "add",
     "mul",
     "concat",
     "slice",
+    "take",
+    "prepend",
+    "shift",
     "shuffle",
     "reshape",
     "global_avg_pool",
@@ -34,10 +39,17 @@ Op = Literal[
     "hardsigmoid",
     "hardswish",
     "silu",
+    "gelu",
+    "softmax",
+    "layer_norm",
 ]
 Activation = Literal["none", "relu", "relu6"]
 Interpolation = Literal["nearest", "bilinear"]
 Floats = NDArray[np.float32]
+PRODUCTS = ("scores", "context")
+"""Layers without weights, which multiply two values."""
+FLOAT_OPERATIONS: tuple[Op, ...] = ("gelu", "softmax")
+"""What is not quantized though it has no weights, and costs more than a clip."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +57,15 @@ class Layer:
     """Geometry of a quantizable layer; a linear layer has kernel 1, stride 1, size 1x1.
 
     `in_size` and `out_size` are (height, width) in pixels; `pads` is (left, right, top, bottom).
+
+    The two products of attention (Vaswani et al. 2017, section 3.2) have no weights: `scores` of
+    queries with keys, (C, 1, T) and (C, 1, S) -> (heads, T, S), and the `context` of scores with
+    values, (heads, T, S) and (C, 1, S) -> (C, 1, T). Heads are `groups`. The first value has the
+    activation's bits, the second one the weights'.
     """
 
     name: str
-    op: Literal["conv", "linear"]
+    op: Literal["conv", "linear", "scores", "context"]
     c_in: int
     c_out: int
     kernel: tuple[int, int] = (1, 1)
@@ -63,11 +80,18 @@ class Layer:
     @property
     def is_depthwise(self) -> bool:
         """Whether each input channel is convolved alone."""
-        return self.groups > 1 and self.groups == self.c_in
+        return self.op == "conv" and self.groups > 1 and self.groups == self.c_in
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies two values, and so has no weights."""
+        return self.op in PRODUCTS
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
         """(out, in / groups, kernel height, kernel width), or (out, in) of a linear layer."""
+        if self.is_product:
+            return (0,)
         if self.op == "linear":
             return (self.c_out, self.c_in)
         return (self.c_out, self.c_in // self.groups, *self.kernel)
@@ -78,13 +102,23 @@ class Layer:
         return prod(self.weight_shape)
 
     @property
+    def factor_count(self) -> int:
+        """What inputs are multiplied with: the weights, or the numbers of a second value."""
+        if self.op == "scores":
+            return self.c_in * self.out_size[1]
+        return self.c_out * self.in_size[1] if self.op == "context" else self.weight_count
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulate operations for one image."""
-        return self.weight_count * prod(self.out_size)
+        pixels = self.in_size[0] if self.op == "context" else self.out_size[0]
+        return self.factor_count * (pixels if self.is_product else prod(self.out_size))
 
     @property
     def scale_count(self) -> int:
         """Weight scales that ncnn keeps: one a group where grouped, else one an output channel."""
+        if self.is_product:
+            return 0
         return self.groups if self.groups > 1 else self.c_out
 
 
@@ -145,14 +179,38 @@ class Slope:
     value: float
 
 
-Detail = Pool | Transposed | Channels | Groups | Upsample | Slope
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens, the pixels of a row, from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a softmax multiplies its input with: it is taken over the last axis."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """What a layer norm adds to the variance over the channels of a pixel."""
+
+    value: float
+
+
+Detail = Pool | Transposed | Channels | Groups | Upsample | Slope | Tokens | Factor | Epsilon
 
 
 @dataclass(frozen=True)
 class Weights:
     """float32 weights of a layer, in torch's order (`Layer.weight_shape`), and bias (c_out,).
 
-    Those of a transposed convolution are (c_in, c_out / groups, height, width), of a scale (C,).
+    Those of a transposed convolution are (c_in, c_out / groups, height, width), of a scale or a
+    layer norm (C,). Tokens to `prepend` (C, count) and numbers to `shift` by, (C, height, width),
+    have an empty bias.
     """
 
     weight: Floats
@@ -163,10 +221,12 @@ class Weights:
 class Node:
     """An operation; `shape` is that of its output for one image, `inputs` are node names.
 
+    Tokens are images of one row: (C, 1, T), and a linear layer of each is a 1x1 convolution.
+
     Layers are described by `layer`, all other operations that need it by `detail`. The factor of a
     `mul` may have one pixel: (C, 1, 1) beside (C, height, width). A `reshape` makes a vector of an
-    image, or an image of one pixel of a vector. `constants` are the weights of what is no
-    quantizable layer, and so stays float: `deconv` and `scale`.
+    image, an image of one pixel of a vector, or tokens of an image. `constants` are the weights of
+    what is no quantizable layer, and so stays float.
     """
 
     name: str
@@ -195,9 +255,23 @@ class Graph:
         return tuple(layer.name for layer in self.layers)
 
     @cached_property
+    def weighted_names(self) -> tuple[str, ...]:
+        """Names of the layers with weights."""
+        return tuple(layer.name for layer in self.layers if not layer.is_product)
+
+    @cached_property
+    def products(self) -> frozenset[str]:
+        """Names of the layers without weights."""
+        return frozenset(layer.name for layer in self.layers if layer.is_product)
+
+    @cached_property
     def stays_float(self) -> Mapping[str, Op]:
-        """Operations with weights that are not quantized, by name."""
-        return {node.name: node.op for node in self.nodes if node.constants is not None}
+        """Operations that are not quantized, those with weights among them, by name."""
+        return {
+            node.name: node.op
+            for node in self.nodes
+            if node.constants is not None or node.op in FLOAT_OPERATIONS
+        }
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -225,7 +299,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Network:
-    """A graph and the weights of its layers by name."""
+    """A graph and the weights of its layers by name; products have none."""
 
     graph: Graph
     weights: Mapping[str, Weights]

@@ -14,7 +14,7 @@ from quant.errors import PolicyError
 from quant.graph import Floats, Layer, Network
 from quant.lloyd import Sorted, fit, middles
 from quant.policy import FLOAT_BITS, SHARED_BITS, Bits, Policy
-from quant.quantized import QuantizedLayer, QuantizedLayers
+from quant.quantized import QuantizedLayer, QuantizedLayers, quantized_product
 from quant.shared import Clusters, Indexes, SharedLayer, SharedLayers
 
 
@@ -27,19 +27,21 @@ class KMeansQuantizer:
         self._clusters: dict[tuple[str, int], Clusters] = {}
 
     def shared(self, policy: Policy) -> SharedLayers:
-        """Every layer of the policy as it is stored. Raises PolicyError as `layer`."""
-        layers = self.network.graph.layers
-        return {layer.name: self._share(layer.name, policy[layer.name]) for layer in layers}
+        """Every layer with weights as it is stored. Raises PolicyError as `layer`."""
+        return {name: self._share(name, policy[name]) for name in self.network.weights}
 
     def layers(self, policy: Policy) -> QuantizedLayers:
-        """Every layer of the policy by name. Raises PolicyError as `layer`."""
-        return {name: to_quantized(layer) for name, layer in self.shared(policy).items()}
+        """Every layer of the policy by name; products stay float. Raises PolicyError as `layer`."""
+        made = {name: to_quantized(layer) for name, layer in self.shared(policy).items()}
+        return made | dict.fromkeys(self.network.graph.products, quantized_product(None, None))
 
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
         """One layer with weights of 1 to 8 bits, or of 32 as they are.
 
         Raises PolicyError for other weights, and for activations that are not float.
         """
+        if layer.is_product:
+            return quantized_product(None, None)
         return to_quantized(self._share(layer.name, bits))
 
     def _share(self, name: str, bits: Bits) -> SharedLayer:

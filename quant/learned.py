@@ -5,7 +5,8 @@
     logits = net(x, drop)                                 # or a part: net.run({node: value}, node)
     layers = net.to_quantized()                           # FakeQuantNet on these equals `net`
 
-Layers of 16 and 32 bits stay float32 and can be trained, too. Run small batches: on a CPU feature
+Layers of 16 and 32 bits stay float32 and can be trained, too. Products are rounded to the levels
+that they have, which are not trained. Run small batches: on a CPU feature
 maps that leave the caches cost several times as much (`batch_size` of `quant.float_net`), and the
 gradients of batches add up.
 """
@@ -17,13 +18,14 @@ from collections.abc import Collection, Mapping
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from quant.fake_quant import never_negative
+from quant.attention import multiply
+from quant.fake_quant import never_negative, rounded
 from quant.float_net import run_nodes
 from quant.graph import Floats, Graph, Layer, Node
 from quant.learned_layer import KINDS, Kind, LearnedLayer
 from quant.policy import Policy
 from quant.qdrop import Drop
-from quant.quantized import QuantizedLayers
+from quant.quantized import InputLevels, QuantizedLayers
 
 __all__ = ["KINDS", "Drop", "Kind", "LearnedLayer", "LearnedNet", "nodes_between"]
 
@@ -54,7 +56,9 @@ class LearnedNet(nn.Module):
                 wanted.get(layer.name),
             )
             for layer in graph.layers
+            if not layer.is_product
         }
+        self.products = {name: layers[name] for name in graph.products}
         self.layers = nn.ModuleList(self.by_name.values())
 
     def forward(self, x: Tensor, drop: Drop | None = None) -> Tensor:
@@ -72,7 +76,11 @@ class LearnedNet(nn.Module):
             value: Tensor = self.by_name[layer.name](x, drop)
             return value
 
-        return run_nodes(nodes, values, run_layer)
+        def run_product(layer: Layer, one: Tensor, other: Tensor) -> Tensor:
+            made = self.products[layer.name]
+            return multiply(layer, straight(one, made.input), straight(other, made.second))
+
+        return run_nodes(nodes, values, run_layer, run_product=run_product)
 
     def train_only(
         self, kinds: Collection[Kind], layers: Collection[str] | None = None
@@ -96,7 +104,13 @@ class LearnedNet(nn.Module):
 
     def to_quantized(self) -> QuantizedLayers:
         """The layers as they are now, as plain data."""
-        return {name: layer.to_quantized() for name, layer in self.by_name.items()}
+        trained = {name: layer.to_quantized() for name, layer in self.by_name.items()}
+        return trained | self.products
+
+
+def straight(x: Tensor, levels: InputLevels | None) -> Tensor:
+    """A value on its levels, with the gradient of x (Bengio et al. 2013)."""
+    return x + (rounded(x, levels) - x).detach()
 
 
 def nodes_between(graph: Graph, given: Collection[str], until: str) -> tuple[Node, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quant.calibrate import Ranges
+from quant.calibrate import Ranges, second_input
 from quant.graph import Floats, Layer, Network
 from quant.ncnn.build import structure
 from quant.ncnn.centre import centred_inputs, part_of_half
@@ -24,7 +24,7 @@ from quant.ncnn.format import NcnnLayer
 from quant.ncnn.weights import SMALLEST_PEAK
 from quant.observers import positive_levels
 from quant.policy import Bits, Policy
-from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers, quantized_product
 
 Arithmetic = Literal["ncnn", "simulated"]
 Integers = tuple[Floats, Floats]
@@ -51,21 +51,33 @@ class NaiveQuantizer:
         }
 
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
-        """One layer at its bits; 16 and 32 bits are left in float32."""
+        """One layer at its bits; 16 and 32 bits are left in float32.
+
+        ncnn's products are in float32 at any bits (`quant.ncnn.attention`).
+        """
+        if layer.is_product and self.arithmetic == "ncnn":
+            return quantized_product(None, None)
+        if layer.is_product:
+            second = self.input_levels(layer, bits.weight, second_input(layer.name))
+            return quantized_product(self.input_levels(layer, bits.activation), second)
         floats = self.network.weights[layer.name]
         levels = self.input_levels(layer, bits.activation)
         if bits.weight > 8:
             return QuantizedLayer(floats.weight, None, floats.bias, levels)
         return QuantizedLayer(*self._integers(layer, bits.weight), floats.bias, levels)
 
-    def input_levels(self, layer: Layer, bits: int) -> InputLevels | None:
-        """Levels of a layer's input; None where it is not quantized to integers."""
+    def input_levels(self, layer: Layer, bits: int, value: str | None = None) -> InputLevels | None:
+        """Levels of a layer's input, or of the value that is named so in the ranges.
+
+        None where it is not quantized to integers.
+        """
         if bits > 8 or (bits == 8 and self._takes_image_as_it_is(layer)):
             return None
-        key = layer.name, bits
+        name = value or layer.name
+        key = name, bits
         if key not in self._levels:
-            signed = self.arithmetic == "ncnn" or self.ranges.histograms[layer.name].signed
-            threshold = self.ranges.threshold(layer.name, bits, signed)
+            signed = self.arithmetic == "ncnn" or self.ranges.histograms[name].signed
+            threshold = self.ranges.threshold(name, bits, signed)
             self._levels[key] = levels_up_to(threshold, bits, signed)
         return self._levels[key]
 

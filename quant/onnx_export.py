@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats, Layer, Node
+from quant.onnx_attention import write_product
 from quant.onnx_nodes import OnnxNodes
 from quant.onnx_operations import onnx_pads, write_operation
 from quant.policy import Policy
@@ -59,6 +60,8 @@ class _Writer(OnnxNodes):
         inputs = [self.values[name] for name in node.inputs]
         if node.op == "input":
             value = INPUT
+        elif node.layer is not None and node.layer.is_product:
+            value = self.product(node.layer, *inputs)
         elif node.layer is not None:
             value = self.layer(node.layer, inputs[0])
         else:
@@ -95,6 +98,15 @@ class _Writer(OnnxNodes):
             return self.clip(y, 0.0, 6.0, f"{layer.name}.relu6")
         return self.node("Relu", [y], f"{layer.name}.relu") if layer.activation == "relu" else y
 
+    def product(self, layer: Layer, one: str, other: str) -> str:
+        """A product of two quantized values."""
+        made, name = self.layers[layer.name], layer.name
+        if made.input is not None:
+            one = self.quantize_dequantize(layer, one, made.input, f"{name}.first")
+        if made.second is not None:
+            other = self.quantize_dequantize(layer, other, made.second, f"{name}.second")
+        return write_product(self, layer, one, other)
+
     def quantized_input(self, layer: Layer, x: str, quantized: QuantizedLayer) -> str:
         name = f"{layer.name}.input"
         bits = self.policy[layer.name].activation
@@ -115,7 +127,7 @@ class _Writer(OnnxNodes):
 
     def without_spread(self, layer: Layer, x: str, levels: InputLevels, name: str) -> str:
         """(x - offset) / spread, channel by channel: the weights hold the spread."""
-        shape = (1, -1, 1, 1) if layer.op == "conv" else (1, -1)
+        shape = (1, -1) if layer.op == "linear" else (1, -1, 1, 1)
         if levels.offset is not None:
             offset = self.constant(f"{name}.offset", levels.offset.reshape(shape))
             x = self.node("Sub", [x, offset], f"{name}.shift")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from quant.graph import (
     Channels,
+    Epsilon,
+    Factor,
     Groups,
     Node,
     Op,
     Pool,
     Slope,
+    Tokens,
     Transposed,
     Upsample,
     Weights,
+)
+from quant.onnx_attention import (
+    write_gelu,
+    write_layer_norm,
+    write_prepend,
+    write_shift,
+    write_softmax,
 )
 from quant.onnx_nodes import OnnxNodes
 
@@ -39,6 +49,11 @@ INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
     "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
 }
 
+CONSTANTS: Mapping[Op, Callable[[OnnxNodes, Node, str, Weights], str]] = {
+    "prepend": write_prepend,
+    "shift": write_shift,
+}
+
 
 def write_operation(onnx: OnnxNodes, node: Node, inputs: list[str]) -> str:
     """Append a node without layer; the tensor that holds its value."""
@@ -50,6 +65,8 @@ def write_operation(onnx: OnnxNodes, node: Node, inputs: list[str]) -> str:
     if node.op == "silu":
         gate = onnx.node("Sigmoid", inputs, f"{node.name}.sigmoid")
         return onnx.node("Mul", [inputs[0], gate], node.name)
+    if node.op == "gelu":
+        return write_gelu(onnx, node.name, inputs[0])
     if node.op == "reshape":
         shape = onnx.integers(f"{node.name}.shape", 0, *node.shape)
         return onnx.node("Reshape", [inputs[0], shape], node.name)
@@ -61,10 +78,8 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
     detail, constants = node.detail, node.constants
     if isinstance(detail, Pool):
         return write_pool(onnx, node, x, detail)
-    if isinstance(detail, Channels):
-        ends = (("starts", detail.start), ("ends", detail.stop), ("axes", 1))
-        given = [onnx.integers(f"{node.name}.{word}", value) for word, value in ends]
-        return onnx.node("Slice", [x, *given], node.name)
+    if isinstance(detail, Channels | Tokens):
+        return write_slice(onnx, node, x, detail)
     if isinstance(detail, Groups):
         return write_shuffle(onnx, node, x, detail)
     if isinstance(detail, Slope):
@@ -73,10 +88,23 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
         factors = np.array((1, 1, *detail.factor), np.float32)
         scales = onnx.constant(f"{node.name}.scales", factors)
         return onnx.node("Resize", [x, "", scales], node.name, **INTERPOLATIONS[detail.mode])
+    if isinstance(detail, Factor):
+        return write_softmax(onnx, node, x, detail)
+    if isinstance(detail, Epsilon):
+        return write_layer_norm(onnx, node, x, detail)
     assert constants is not None
     if isinstance(detail, Transposed):
         return write_deconv(onnx, node, x, detail, constants)
-    return write_scale(onnx, node, x, constants)
+    write = CONSTANTS.get(node.op, write_scale)
+    return write(onnx, node, x, constants)
+
+
+def write_slice(onnx: OnnxNodes, node: Node, x: str, part: Channels | Tokens) -> str:
+    """Append a range of channels or tokens."""
+    axis = 1 if isinstance(part, Channels) else 3
+    ends = (("starts", part.start), ("ends", part.stop), ("axes", axis))
+    given = [onnx.integers(f"{node.name}.{word}", value) for word, value in ends]
+    return onnx.node("Slice", [x, *given], node.name)
 
 
 def write_pool(onnx: OnnxNodes, node: Node, x: str, pool: Pool) -> str:

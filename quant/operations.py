@@ -8,13 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from quant.attention import layer_norm, prepend
 from quant.graph import (
     Channels,
+    Epsilon,
+    Factor,
     Groups,
     Node,
     Op,
     Pool,
     Slope,
+    Tokens,
     Transposed,
     Upsample,
     Weights,
@@ -27,6 +31,7 @@ PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
     "hardsigmoid": F.hardsigmoid,
     "hardswish": F.hardswish,
     "silu": F.silu,
+    "gelu": F.gelu,
 }
 
 
@@ -61,10 +66,24 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
         return F.leaky_relu(x, detail.value)
     if isinstance(detail, Upsample):
         return upsample(x, detail)
+    if isinstance(detail, Tokens):
+        return x[..., detail.start : detail.stop]
+    if isinstance(detail, Factor):
+        return (x * detail.value).softmax(-1)
     assert constants is not None
     if isinstance(detail, Transposed):
         return deconv(x, detail, constants)
-    return scale(x, constants)
+    return run_constants(node, x, constants)
+
+
+def run_constants(node: Node, x: Tensor, constants: Weights) -> Tensor:
+    """Value of a node that has numbers of its own for each channel or token."""
+    weight, bias = on_device(constants, x)
+    if isinstance(node.detail, Epsilon):
+        return layer_norm(x, weight, bias, node.detail.value)
+    if node.op == "prepend":
+        return prepend(x, weight)
+    return x + weight if node.op == "shift" else scale(x, weight, bias)
 
 
 def max_pool(x: Tensor, pool: Pool) -> Tensor:
@@ -98,9 +117,8 @@ def deconv(x: Tensor, how: Transposed, weights: Weights) -> Tensor:
     return F.pad(reached, [-pad for pad in how.pads]) + bias[:, None, None]
 
 
-def scale(x: Tensor, weights: Weights) -> Tensor:
+def scale(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A factor and a shift a channel."""
-    weight, bias = on_device(weights, x)
     shape = (1, -1, *[1] * (x.ndim - 2))
     return x * weight.reshape(shape) + bias.reshape(shape)
 

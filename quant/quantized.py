@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from quant.graph import Floats, Layer
 from quant.policy import Bits, Policy
 
@@ -35,12 +37,22 @@ class QuantizedLayer:
     those of the float weights times the input's spread, input channel by input channel. Without a
     weight scale it holds float weights, which count as scale 1, as does a missing `input`, which
     leaves x as it is. `bias` (c_out,) holds the weights' part of the input's offset, too.
+
+    A product has no weights and no bias: they are empty. Its `second` value has levels, too; both
+    are without spread and offset.
     """
 
     weight: Floats
     weight_scale: Floats | None
     bias: Floats
     input: InputLevels | None
+    second: InputLevels | None = None
+
+
+def quantized_product(first: InputLevels | None, second: InputLevels | None) -> QuantizedLayer:
+    """A product of two values on levels; None leaves a value as it is."""
+    nothing = np.zeros(0, np.float32)
+    return QuantizedLayer(nothing, None, nothing, first, second)
 
 
 QuantizedLayers = Mapping[str, QuantizedLayer]

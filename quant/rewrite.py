@@ -40,7 +40,7 @@ def rewrite(network: Network, changes: Mapping[str, Change]) -> Network:
             changes.get(node.name),
         )
         for node in network.graph.nodes
-        if node.layer is not None
+        if node.layer is not None and not node.layer.is_product
     }
     return Network(network.graph, weights)
 

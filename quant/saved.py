@@ -2,7 +2,8 @@
 
 Tensors are `NAME.weight` (int8 where integers, else float32), `NAME.weight_scale`, `NAME.bias`,
 `NAME.spread` and `NAME.offset`; those that a layer lacks are left out. The JSON has the policy, the
-levels of the inputs, and the digest of the float network that the layers were made from.
+levels of the inputs (of products those of both), and the digest of the float network that the
+layers were made from.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def save_layers(
         "network": network_digest(network),
         "policy": policy.to_json(),
         "inputs": {name: describe_input(layer.input) for name, layer in layers.items()},
+        "seconds": {n: describe_input(x.second) for n, x in layers.items() if x.second},
     }
     tensors, described = folder / TENSORS, folder / FACTS
     replace_file(tensors, save(arrays))
@@ -81,8 +83,9 @@ def load_layers(folder: Path, network: Network) -> SavedQuantizer:
             "--padding that they were made with"
         )
     try:
+        firsts, seconds = facts["inputs"], facts.get("seconds", {})
         made = {
-            layer.name: from_arrays(layer.name, arrays, facts["inputs"][layer.name])
+            layer.name: from_arrays(layer.name, arrays, firsts[layer.name], seconds.get(layer.name))
             for layer in network.graph.layers
         }
         check_shapes(made, network)
@@ -97,11 +100,12 @@ def network_digest(network: Network) -> str:
     """SHA-256 of a float network: its layers' geometry, all weights and biases, and its input."""
     sha = hashlib.sha256(repr(network.graph.input_shape).encode())
     for layer in network.graph.layers:
-        weights = network.weights[layer.name]
         geometry = (layer.name, layer.op, layer.stride, layer.pads, layer.dilation, layer.groups)
         sha.update(repr((geometry, layer.weight_shape, layer.activation)).encode())
-        sha.update(np.ascontiguousarray(weights.weight).tobytes())
-        sha.update(np.ascontiguousarray(weights.bias).tobytes())
+        if not layer.is_product:
+            weights = network.weights[layer.name]
+            sha.update(np.ascontiguousarray(weights.weight).tobytes())
+            sha.update(np.ascontiguousarray(weights.bias).tobytes())
     for node in network.graph.nodes:
         if node.constants is not None:
             sha.update(repr((node.name, node.op, node.detail)).encode())
@@ -119,20 +123,34 @@ def to_arrays(layer: QuantizedLayer) -> Arrays:
     return {name: np.ascontiguousarray(a) for name, a in found.items() if a is not None}
 
 
-def from_arrays(name: str, arrays: Arrays, levels: Mapping[str, Any] | None) -> QuantizedLayer:
+def from_arrays(
+    name: str,
+    arrays: Arrays,
+    levels: Mapping[str, Any] | None,
+    second: Mapping[str, Any] | None,
+) -> QuantizedLayer:
     """Inverse of `to_arrays` and `describe_input`. Raises KeyError, TypeError."""
 
     def optional(part: str) -> Floats | None:
         return arrays.get(f"{name}.{part}")
 
-    taken = None
-    if levels is not None:
-        taken = InputLevels(
-            float(levels["scale"]), int(levels["low"]), int(levels["high"]),
-            optional("spread"), optional("offset"),
-        )  # fmt: skip
-    weight = arrays[f"{name}.weight"].astype(np.float32)
-    return QuantizedLayer(weight, optional("weight_scale"), arrays[f"{name}.bias"], taken)
+    return QuantizedLayer(
+        arrays[f"{name}.weight"].astype(np.float32),
+        optional("weight_scale"),
+        arrays[f"{name}.bias"],
+        read_input(levels, optional("spread"), optional("offset")),
+        read_input(second, None, None),
+    )
+
+
+def read_input(
+    levels: Mapping[str, Any] | None, spread: Floats | None, offset: Floats | None
+) -> InputLevels | None:
+    """Inverse of `describe_input`. Raises KeyError, TypeError."""
+    if levels is None:
+        return None
+    ends = int(levels["low"]), int(levels["high"])
+    return InputLevels(float(levels["scale"]), *ends, spread, offset)
 
 
 def describe_input(levels: InputLevels | None) -> dict[str, float] | None:
@@ -146,7 +164,8 @@ def check_shapes(made: QuantizedLayers, network: Network) -> None:
     """Raise ValueError where an array has not the shape that the network asks for."""
     for layer in network.graph.layers:
         found = made[layer.name]
-        shapes = [found.weight.shape == layer.weight_shape, found.bias.shape == (layer.c_out,)]
+        biases = 0 if layer.is_product else layer.c_out
+        shapes = [found.weight.shape == layer.weight_shape, found.bias.shape == (biases,)]
         if found.weight_scale is not None:
             shapes.append(found.weight_scale.shape == (layer.c_out,))
         if found.input is not None:

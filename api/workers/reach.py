@@ -44,7 +44,8 @@ def find(question: Question) -> None:
 
     request = make_request(asked_from(question))
     graph = load_graph(request.model, request.weights, request.input_size, request.padding)
-    Targets(request, graph, request.choices(graph.layer_names), unmeasured).find([request.budget])
+    choices = request.choices(graph.layer_names, graph.products)
+    Targets(request, graph, choices, unmeasured).find([request.budget])
 
 
 def unmeasured() -> NoReturn:

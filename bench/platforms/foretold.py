@@ -51,7 +51,7 @@ def of_network(
     calibration = load_splits(data, None, config.input_size, config.channels).calibration
     upload(make_subject(config, network, calibration, "absmax"), board)
     graph = network.graph
-    choices, profile = tied_choices(graph.layer_names), board.profile(graph.layer_names)
+    choices, profile = tied_choices(graph.layer_names), board.profile(graph.weighted_names)
     table, bops = make_latency_cost(graph, choices, profile), bops_cost(graph, choices)
     policies = [random_policy(choices, rng) for _ in range(count)]
     macs = float(sum(layer.macs for layer in graph.layers))

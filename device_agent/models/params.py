@@ -122,6 +122,7 @@ DILATION = Whole("dilation", 1, 128)
 PAD = Whole("pad", 0, 1024)
 BIAS = Choice("bias", (0, 1))
 CHANNELS = 2**17
+SIDE = 2**24
 FACTOR = Real("factor", 1.0, 64.0, required=True)
 STEEPNESS, OFFSET = Real("steepness", 1e-3, 1e3), Real("offset", -1e3, 1e3)
 ACTIVATION: dict[int, Rule] = {
@@ -142,8 +143,8 @@ DECONVOLUTION: dict[int, Rule] = {
     **{key: rule for key, rule in CONVOLUTION.items() if key not in ACTIVATION},
     **{18: Whole("pad of the output", 0, 127), 19: Whole("pad of the output", 0, 127)},
 }
-# Only types whose widths `quant.ncnn.plan` knows: a Flatten, Dropout or Softmax behind a 16-bit
-# layer leaves a width that is not planned, and the next layer misreads it.
+# Only types whose widths `quant.ncnn.plan` knows: a Flatten or Dropout behind a 16-bit layer leaves
+# a width that is not planned, and the next layer misreads it.
 RULES: Mapping[str, Mapping[int, Rule]] = {
     "Input": {},
     "Split": {},
@@ -151,30 +152,52 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "ConvolutionDepthWise": {**CONVOLUTION, 7: GROUPS},
     "InnerProduct": {0: OUTPUTS, 1: BIAS, 2: WEIGHTS, **ACTIVATION},
     "Pooling": POOLING,
-    # Sum, difference, product, maximum, minimum of two blobs.
-    "BinaryOp": {0: Choice("operation", (0, 1, 2, 4, 5))},
+    # Sum, difference, product, maximum, minimum of two blobs, or of a blob and a number.
+    "BinaryOp": {
+        0: Choice("operation", (0, 1, 2, 4, 5)),
+        1: Choice("with a number", (0, 1)),
+        2: Real("number"),
+    },
     "ReLU": {0: Real("slope", 0.0, 1.0)},
     "Clip": {0: Real("least value", required=True), 1: Real("greatest value", required=True)},
     "Sigmoid": {},
     "Swish": {},
     "HardSigmoid": {0: STEEPNESS, 1: OFFSET},
     "HardSwish": {0: STEEPNESS, 1: OFFSET},
-    "Concat": {0: Choice("axis", (0,))},
+    "GELU": {0: Choice("by tanh", (0,))},
+    "Concat": {0: Choice("axis", (0, 2))},
     "Crop": {
         9: Index("start", CHANNELS, required=True),
         10: Index("end", CHANNELS, required=True),
-        11: Index("axis", 0, required=True),
+        11: Index("axis", 2, required=True),
     },
     "ShuffleChannel": {0: Whole("groups", 2, CHANNELS, required=True)},
     "Reshape": {
-        0: Choice("width", (-1, 1), required=True),
-        1: Choice("height", (1,)),
+        0: Whole("width", -1, SIDE, required=True),
+        1: Whole("height", 1, SIDE),
         2: Whole("channels", 1, CHANNELS),
     },
     "Interp": {0: Choice("kind", (1, 2), required=True), 1: FACTOR, 2: FACTOR},
     "Deconvolution": DECONVOLUTION,
     "DeconvolutionDepthWise": {**DECONVOLUTION, 7: GROUPS},
     "Scale": {0: Whole("channels", 1, CHANNELS, required=True), 1: BIAS},
+    "Permute": {0: Choice("order", (1, 3, 4), required=True)},
+    # Over the last axis alone, counted as ncnn now does.
+    "Softmax": {
+        0: Choice("axis", (2,), required=True),
+        1: Choice("way of counting", (1,), required=True),
+    },
+    "LayerNorm": {
+        0: Whole("channels", 1, CHANNELS, required=True),
+        1: Real("epsilon", 0.0, 1.0, required=True),
+        2: Choice("weights", (1,), required=True),
+    },
+    "MatMul": {0: Choice("second turned", (0, 1))},
+    "MemoryData": {
+        0: Whole("width", 1, SIDE, required=True),
+        1: Whole("height", 1, SIDE, required=True),
+        2: Whole("channels", 1, CHANNELS, required=True),
+    },
 }
 
 

@@ -14,7 +14,12 @@ Shape = tuple[int, ...]
 
 
 def joined_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a BinaryOp's output: of equal inputs, or of an image and a number a channel."""
+    """Shape of a BinaryOp's output: of equal inputs, or of an image and a number a channel.
+
+    With a number for a second input it is that of the first.
+    """
+    if layer.integer(1):
+        return inputs[0]
     first, second = inputs
     if second != first and (len(first) != 3 or second != (first[0], 1, 1)):
         raise FormatError(f"layer {layer.name} joins shapes {first} and {second}")
@@ -22,21 +27,27 @@ def joined_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
 
 
 def concat_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Concat's output: channels behind one another."""
-    if len({shape[1:] for shape in inputs}) != 1:
+    """Shape of a Concat's output: channels, or the pixels of rows, behind one another."""
+    axis = layer.integer(0)
+    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in inputs}
+    if len(others) != 1 or len(inputs[0]) <= axis:
         raise FormatError(f"layer {layer.name} joins shapes {', '.join(map(str, inputs))}")
-    return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+    joined = sum(shape[axis] for shape in inputs)
+    return (*inputs[0][:axis], joined, *inputs[0][axis + 1 :])
 
 
 def crop_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Crop's output: channels from a start up to an end, and not all of them."""
-    channels, *size = inputs[0]
+    """Shape of a Crop's output: a range of channels, or of the pixels of rows, and not all."""
+    shape, axis = inputs[0], only_number(layer, 11)
     start, end = only_number(layer, 9), only_number(layer, 10)
-    if not start < end <= channels or end - start == channels:
+    if axis not in (0, 2) or axis >= len(shape):
+        raise FormatError(f"layer {layer.name} cuts axis {axis} of {len(shape)}: only 0 and 2 of 3")
+    if not start < end <= shape[axis] or end - start == shape[axis]:
+        what = "channels" if axis == 0 else "pixels"
         raise FormatError(
-            f"layer {layer.name}: channels {start} to {end} are no part of {channels} channels"
+            f"layer {layer.name}: {what} {start} to {end} are no part of {shape[axis]} {what}"
         )
-    return (end - start, *size)
+    return (*shape[:axis], end - start, *shape[axis + 1 :])
 
 
 def only_number(layer: NcnnLayer, key: int) -> int:
@@ -47,15 +58,15 @@ def only_number(layer: NcnnLayer, key: int) -> int:
 
 
 def reshaped(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Reshape's output: a vector, or an image of one pixel of a vector."""
+    """Shape of a Reshape's output: a vector, or an image of as many numbers."""
     shape, sizes = inputs[0], {key: layer.integer(key) for key in layer.params}
     if sizes == {0: -1}:
         return (prod(shape),)
-    if len(shape) == 1 and sizes == {0: 1, 1: 1, 2: shape[0]}:
-        return (shape[0], 1, 1)
+    if set(sizes) == {0, 1, 2} and sizes[0] > 0 and prod(sizes.values()) == prod(shape):
+        return (sizes[2], sizes[1], sizes[0])
     raise FormatError(
-        f"layer {layer.name}: a Reshape gives a vector (0=-1), or of a vector of {shape[0]} an "
-        f"image of one pixel (0=1 1=1 2={shape[0]})"
+        f"layer {layer.name}: a Reshape gives a vector (0=-1), or an image of {prod(shape)} numbers"
+        " (0=width 1=height 2=channels)"
     )
 
 

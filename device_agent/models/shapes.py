@@ -6,6 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from device_agent.models.attention import (
+    memory_shape,
+    normed_shape,
+    permuted_shape,
+    product_operations,
+    product_shape,
+    softened_shape,
+)
 from device_agent.models.rearranged import (
     Image,
     Shape,
@@ -33,7 +41,9 @@ MAX_ROW = 2**17
 """Weights of one output: the sum of so many products of int8 values just fits in 32 bits."""
 
 
-SAME_SHAPE = frozenset({"Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish"})
+SAME_SHAPE = frozenset(
+    {"Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "GELU"}
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int])
     macs = elements = 0
     for layer in layers:
         inputs = [shapes[blob] for blob in layer.inputs]
-        output = output_shape(layer, inputs) if inputs else input_shape
+        output = output_shape(layer, inputs) if inputs else given_shape(layer, input_shape)
         within(layer, prod(output), MAX_ELEMENTS, "numbers in its output")
         shapes.update(dict.fromkeys(layer.outputs, output))
         elements += prod(output) * len(layer.outputs)
@@ -82,6 +92,11 @@ def check_shapes(layers: Sequence[NcnnLayer], input_shape: tuple[int, int, int])
         within(layer, elements, MAX_ALL_ELEMENTS, "numbers in all outputs up to it")
         within(layer, macs, MAX_MACS, "multiplications up to it")
     return shapes[OUTPUT_BLOB]
+
+
+def given_shape(layer: NcnnLayer, input_shape: Image) -> Shape:
+    """Shape of what reads nothing: the image, or numbers of the file."""
+    return memory_shape(layer) if layer.type == "MemoryData" else input_shape
 
 
 def within(layer: NcnnLayer, amount: int, limit: int, what: str) -> None:
@@ -214,6 +229,8 @@ def operations(layer: NcnnLayer, inputs: Sequence[Shape], output: Shape) -> int:
     """Multiply-accumulates of a layer, or for one without weights the numbers that it touches."""
     if layer.is_weighted:
         return layer.weight_count * prod(output[1:])
+    if layer.type == "MatMul":
+        return product_operations(inputs, output)
     if layer.type in ("Deconvolution", "DeconvolutionDepthWise"):
         return layer.weight_count * prod(inputs[0][1:])
     if layer.type == "Pooling" and not layer.integer(4):
@@ -229,6 +246,7 @@ ANY_SHAPE: Mapping[str, Callable[[NcnnLayer, Sequence[Shape]], Shape]] = {
     "Crop": crop_shape,
     "Reshape": reshaped,
     "Scale": scaled_shape,
+    "MatMul": product_shape,
 }
 """Types that take vectors and images."""
 IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
@@ -239,4 +257,7 @@ IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
     "Interp": enlarged_shape,
     "Deconvolution": deconv_shape,
     "DeconvolutionDepthWise": deconv_shape,
+    "Permute": permuted_shape,
+    "Softmax": softened_shape,
+    "LayerNorm": normed_shape,
 }

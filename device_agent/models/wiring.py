@@ -46,7 +46,7 @@ def check_names(layer: NcnnLayer) -> None:
 
 def check_ends(layer: NcnnLayer) -> None:
     """Raise FormatError unless the layer has as many inputs and outputs as its type."""
-    inputs = {"Input": 0, "BinaryOp": 2, "Concat": max(2, len(layer.inputs))}.get(layer.type, 1)
+    inputs = read_count(layer)
     outputs = max(2, len(layer.outputs)) if layer.type == "Split" else 1
     if (len(layer.inputs), len(layer.outputs)) != (inputs, outputs):
         raise FormatError(
@@ -54,6 +54,14 @@ def check_ends(layer: NcnnLayer) -> None:
             f"{' or more' if layer.type == 'Concat' else ''} and gives "
             f"{outputs} outputs{' or more' if layer.type == 'Split' else ''}"
         )
+
+
+def read_count(layer: NcnnLayer) -> int:
+    """How many inputs a layer must have; of a Concat two at least."""
+    if layer.type == "BinaryOp":
+        return 1 if layer.integer(1) else 2
+    of_type = {"Input": 0, "MemoryData": 0, "MatMul": 2, "Concat": max(2, len(layer.inputs))}
+    return of_type.get(layer.type, 1)
 
 
 def check_blobs(layers: Sequence[NcnnLayer]) -> None:
@@ -93,13 +101,18 @@ def check_input(layers: Sequence[NcnnLayer]) -> None:
     images = {INPUT_BLOB}
     for layer in layers:
         if images.intersection(layer.inputs):
-            if layer.type not in IMAGE_READERS:
+            if not may_read_image(layer):
                 raise FormatError(
                     f"layer {layer.name}: {layer.type} cannot read the image itself: put a Pooling "
                     "of one pixel between"
                 )
             if layer.type == "Split":
                 images.update(layer.outputs)
+
+
+def may_read_image(layer: NcnnLayer) -> bool:
+    """Whether a layer may read the image: not one that joins it with a number, in place."""
+    return layer.type in IMAGE_READERS and (layer.type != "BinaryOp" or read_count(layer) == 2)
 
 
 def numbered(layers: Sequence[NcnnLayer]) -> list[NcnnLayer]:

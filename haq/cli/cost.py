@@ -91,7 +91,7 @@ def table_costs(path: Path, graph: Graph, policy: Policy) -> Relative:
     from haq.cost import read_table
 
     table = read_table(path)
-    table.check(graph.layer_names)
+    table.check(graph.layer_names, graph.products)
     table.check_policy(policy)
     return table.relative(graph, tied_choices(graph.layer_names))
 

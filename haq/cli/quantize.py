@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from haq.data import Images
     from haq.prepare import Subject
     from haq.progress import Progress
-    from quant.recipe.table import LayerTable
+    from quant.recipe.table import Table
 
 IMAGES = 64
 """Images of a probe: from so many on the ranks of layers are stable."""
@@ -75,7 +75,7 @@ def quantize(
 
 
 def probe(
-    subject: Subject, images: Images, tables: dict[str, LayerTable], progress: Progress
+    subject: Subject, images: Images, tables: dict[str, Table], progress: Progress
 ) -> dict[str, Any]:
     """Sensitivities on some of the calibration images, as JSON."""
     from haq.evaluators import make_evaluator
@@ -90,7 +90,7 @@ def probe(
     return {n: {"weight": dict(s.weights), "input": dict(s.inputs)} for n, s in found.items()}
 
 
-def describe(tables: dict[str, LayerTable], kl: dict[str, Any]) -> dict[str, Any]:
+def describe(tables: dict[str, Table], kl: dict[str, Any]) -> dict[str, Any]:
     """Errors by bits, as shares of the output's variance, and KL where it was probed."""
     return {
         name: {

@@ -55,8 +55,10 @@ def layer_bytes(layer: Layer, bits: Bits) -> float:
 
     A tag, weights padded to four bytes, a float32 bias; for integers the weight scales and the
     scales of input and output too. The file has no output scale where nothing is requantized, so it
-    is at most this large.
+    is at most this large. A product has nothing there.
     """
+    if layer.is_product:
+        return 0.0
     weights = -(-layer.weight_count * bits.weight // 8)
     padded = weights + -weights % 4
     scales = layer.scale_count + 2 if bits.weight <= 8 else 0
@@ -64,7 +66,10 @@ def layer_bytes(layer: Layer, bits: Bits) -> float:
 
 
 def layer_bops(layer: Layer, bits: Bits) -> float:
-    """Multiply-accumulates times weight bits times activation bits (Baskin et al. 2018)."""
+    """Multiply-accumulates times weight bits times activation bits (Baskin et al. 2018).
+
+    Those of a product are the bits of its second and its first value.
+    """
     return float(layer.macs * bits.weight * bits.activation)
 
 

@@ -13,8 +13,11 @@ def codebook_bytes(layer: Layer, bits: Bits) -> float:
     """Bytes of a layer's tensors: packed indexes, 2^bits float32 centroids, float32 bias.
 
     Float weights have neither indexes nor centroids. In a small layer the codebook can outweigh
-    what the indexes save, so that more bits than some number cost more than float.
+    what the indexes save, so that more bits than some number cost more than float. A product has
+    nothing there.
     """
+    if layer.is_product:
+        return 0.0
     bias = FLOAT_BYTES * layer.c_out
     if bits.weight == FLOAT_BITS:
         return float(FLOAT_BYTES * layer.weight_count + bias)

@@ -1,7 +1,8 @@
 """Energy of an image, from what a multiply-accumulate and a moved byte take: an estimate.
 
-The weights and inputs of every layer are moved once each, at their bits; caches, leakage and all
-other operations are left out. The packaged table's numbers are named in its file.
+The weights and inputs of every layer are moved once each, at their bits, and of a product both of
+its values; caches, leakage and all other operations are left out. The packaged table's numbers are
+named in its file.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def positive(value: Any) -> float:
 def layer_energy(layer: Layer, bits: Bits, table: EnergyTable) -> float:
     """Millijoules of a layer for one image."""
     inputs = layer.c_in * prod(layer.in_size)
-    moved_bytes = (layer.weight_count * bits.weight + inputs * bits.activation) / 8
+    moved_bytes = (layer.factor_count * bits.weight + inputs * bits.activation) / 8
     return (layer.macs * table.mac(bits) + moved_bytes * table.byte_pj) / PJ_PER_MJ
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import inf
@@ -51,7 +51,7 @@ class Table(Protocol):
     def has_milliseconds(self) -> bool:
         """Whether its unit is known."""
 
-    def check(self, names: Sequence[str]) -> None:
+    def check(self, names: Sequence[str], products: Collection[str] = ()) -> None:
         """Raise InputError unless the table is of these layers."""
 
     def check_policy(self, policy: Policy) -> None:
@@ -75,7 +75,7 @@ class HaqTable:
     bits = frozenset(range(1, WIDEST + 1))
     has_milliseconds = False
 
-    def check(self, names: Sequence[str]) -> None:
+    def check(self, names: Sequence[str], products: Collection[str] = ()) -> None:
         """Raise InputError unless the table has as many layers."""
         if len(self.costs) != len(names):
             raise InputError(
@@ -112,13 +112,13 @@ class ProfileTable:
     bits = frozenset(ENGINE_BITS)
     has_milliseconds = True
 
-    def check(self, names: Sequence[str]) -> None:
-        """Raise InputError unless the profile is of exactly these layers."""
-        found = set(self.profile.layers)
-        if found != set(names):
+    def check(self, names: Sequence[str], products: Collection[str] = ()) -> None:
+        """Raise InputError unless the profile is of exactly these layers but for the products."""
+        found, wanted = set(self.profile.layers), set(names) - set(products)
+        if found != wanted:
             raise InputError(
-                f"{self.path} is of another network: {len(set(names) - found)} layers missing, "
-                f"{len(found - set(names))} unknown"
+                f"{self.path} is of another network: {len(wanted - found)} layers missing, "
+                f"{len(found - wanted)} unknown"
             )
 
     def check_policy(self, policy: Policy) -> None:

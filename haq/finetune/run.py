@@ -79,6 +79,8 @@ def float_targets(network: Network, layers: QuantizedLayers) -> dict[str, Floats
     """The float weights that integers stand for, with the spreads of their inputs."""
     targets = {}
     for layer in network.graph.layers:
+        if layer.is_product:
+            continue
         taken, weight = layers[layer.name].input, network.weights[layer.name].weight
         if taken is not None and taken.spread is not None:
             spread = taken.spread.reshape(layer.groups, 1, -1)
@@ -104,7 +106,8 @@ def digest_of(layers: QuantizedLayers) -> str:
     """SHA-256 of quantized layers."""
     sha = hashlib.sha256()
     for name, layer in layers.items():
-        levels = layer.input and (layer.input.scale, layer.input.low, layer.input.high)
+        inputs = [taken for taken in (layer.input, layer.second) if taken]
+        levels = [(taken.scale, taken.low, taken.high) for taken in inputs]
         sha.update(repr((name, levels)).encode())
         for part, array in to_arrays(layer).items():
             sha.update(part.encode() + array.tobytes())

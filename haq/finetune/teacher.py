@@ -9,7 +9,7 @@ from quant.float_net import batch_size
 from quant.graph import Network
 from quant.learned import LearnedNet
 from quant.policy import uniform
-from quant.quantized import QuantizedLayer
+from quant.quantized import QuantizedLayer, quantized_product
 
 GPU_BATCH = 256
 
@@ -19,7 +19,7 @@ def make_teacher(network: Network) -> LearnedNet:
     layers = {
         name: QuantizedLayer(weights.weight, None, weights.bias, None)
         for name, weights in network.weights.items()
-    }
+    } | dict.fromkeys(network.graph.products, quantized_product(None, None))
     floats = uniform(network.graph.layer_names, 32, 32)
     teacher = LearnedNet(network.graph, layers, floats)
     teacher.requires_grad_(False)

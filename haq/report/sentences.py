@@ -12,7 +12,10 @@ NOTES = {
     "finetuned": "Shared weights are computed in float; centroids finetuned are what is exported, "
     "and uniform k-means is clustered and finetuned as the found policy is.",
 }
-WORDS = {"deconv": "transposed convolution", "scale": "batch norm"}
+WORDS = {
+    **{"deconv": "transposed convolution", "scale": "batch norm", "layer_norm": "layer norm"},
+    **{"prepend": "class token", "shift": "position embedding", "gelu": "GELU"},
+}
 LISTED = 12
 """Operations that stay float, by name."""
 

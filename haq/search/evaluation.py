@@ -138,7 +138,8 @@ class Evaluation:
             return export.weight_bytes(self._subject, policy, self._capabilities)
         graph = self._subject.network.graph
         make = codebook_cost if self.sharing else size_cost
-        return int(make(graph, self._request.choices(graph.layer_names)).cost(policy))
+        choices = self._request.choices(graph.layer_names, graph.products)
+        return int(make(graph, choices).cost(policy))
 
     @cached_property
     def _workers(self) -> Workers:

@@ -17,7 +17,7 @@ from haq.progress import Progress
 from haq.search.memory import Evaluator
 from haq.sensitivity import measure_sensitivities
 from quant.policy import Bits, Policy, uniform
-from quant.recipe.table import LayerTable
+from quant.recipe.table import Table
 
 FLOAT = 32
 SAMPLES = 15
@@ -55,7 +55,7 @@ def measure_harm(evaluator: Evaluator, choices: Choices) -> Harm:
 
 
 def measure_table_harm(
-    evaluator: Evaluator, choices: Choices, tables: Mapping[str, LayerTable], progress: Progress
+    evaluator: Evaluator, choices: Choices, tables: Mapping[str, Table], progress: Progress
 ) -> Harm:
     """The same by the sensitivities of a table's entries; the evaluator computes by the table."""
     found = measure_sensitivities(evaluator, tables, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -86,15 +86,17 @@ class SearchRequest:
         """Whether bits are those of shared weights, with activations in float."""
         return self.quantizer == "kmeans"
 
-    def choices(self, names: tuple[str, ...]) -> Choices:
+    def choices(self, names: tuple[str, ...], products: Collection[str] = ()) -> Choices:
         """Widths of every layer: tied where ncnn runs them, else free with 8-bit ends.
 
-        Shared weights have a width of their own everywhere, as in HAQ.
+        Shared weights have a width of their own everywhere, as in HAQ. Products are float where
+        ncnn runs them, and beside shared weights.
         """
         if self.shares_weights:
-            return weight_choices(names, self.bits)
-        make = tied_choices if self.is_deployable else free_choices
-        return make(names, self.bits)
+            return weight_choices(names, self.bits, products)
+        if self.is_deployable:
+            return tied_choices(names, self.bits, products)
+        return free_choices(names, self.bits)
 
     def to_json(self) -> dict[str, Any]:
         """Everything that decides the result."""

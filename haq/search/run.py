@@ -116,7 +116,8 @@ def open_run(
     Raises InputError, StorageError.
     """
     if request.table is not None:
-        request.table.check(subject.network.graph.layer_names)
+        graph = subject.network.graph
+        request.table.check(graph.layer_names, graph.products)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
     content = {

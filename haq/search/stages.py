@@ -93,7 +93,7 @@ class Stages:
         self.request, self.folder, self.board, self.progress = request, folder, board, progress
         self.subject, self.splits = subject, splits
         self.capabilities = board.capabilities()
-        self.choices = request.choices(self.graph.layer_names)
+        self.choices = request.choices(self.graph.layer_names, self.graph.products)
         self._store, self._measurements = store, store.measurements(folder.run_id)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
         self.meter = RememberedMeter(board, self._measurements, limits)
@@ -245,7 +245,7 @@ class Stages:
         return {str(bits): uniform(self.choices.names, bits, bits) for bits in ENGINE_BITS}
 
     def _measure_latency(self) -> MeasuredLatency:
-        names, timing = self.choices.names, self.request.timing
+        names, timing = self.graph.weighted_names, self.request.timing
         profile = load_or_measure_profile(
             self.board, names, self._measurements, self.progress, **timing
         )

@@ -110,7 +110,8 @@ def weight_shapes(config: NetConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of the weights of convolutions and linear layers, from the first to the last."""
     with torch.device("meta"):
         state = build(config).state_dict()
-    return {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.ndim > 1}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.ndim > 1}
+    return {name: shape for name, shape in found.items() if name.endswith(".weight")}
 
 
 def shape_of(

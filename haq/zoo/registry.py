@@ -29,6 +29,7 @@ from haq.zoo.searched import (
 )
 from haq.zoo.shufflenet_v2 import ShuffleNetV2
 from haq.zoo.squeezenet import SqueezeNet
+from haq.zoo.vit import vit_tiny
 from quant.errors import ModelError
 
 WIDTHS = (0.25, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4, 1.5, 2.0)
@@ -82,13 +83,18 @@ def make_rows(rows: Rows, config: NetConfig) -> nn.Module:
     )
 
 
-def torchvisions(
-    make: Callable[[int, int, int], nn.Module], torchvision: str, timm: str | None = None
+def of_libraries(
+    make: Callable[[int, int, int], nn.Module],
+    torchvision: str | None = None,
+    timm: str | None = None,
 ) -> Architecture:
-    """A network of another kind, made from classes, channels and input size."""
+    """A network of another kind, made from classes, channels and input size.
+
+    Its key names are torchvision's where that has it, else timm's.
+    """
     return Architecture(
         lambda config: make(config.classes, config.channels, config.input_size),
-        keys="torchvision's",
+        keys="torchvision's" if torchvision else "timm's",
         paddings=("torch",),
         torchvision=torchvision,
         timm=timm,
@@ -109,10 +115,11 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "spnasnet": of_rows(SPNASNET, timm="spnasnet_100"),
     "fbnet_c": of_rows(FBNET_C, timm="fbnetc_100"),
     "lite0": of_rows(LITE0, timm="tf_efficientnet_lite0", padding="same"),
-    "resnet18": torchvisions(resnet18, "resnet18", timm="resnet18"),
-    "resnet50": torchvisions(resnet50, "resnet50", timm="resnet50"),
-    "shufflenet_v2": torchvisions(ShuffleNetV2, "shufflenet_v2_x1_0"),
-    "squeezenet": torchvisions(SqueezeNet, "squeezenet1_1"),
+    "resnet18": of_libraries(resnet18, "resnet18", timm="resnet18"),
+    "resnet50": of_libraries(resnet50, "resnet50", timm="resnet50"),
+    "shufflenet_v2": of_libraries(ShuffleNetV2, "shufflenet_v2_x1_0"),
+    "squeezenet": of_libraries(SqueezeNet, "squeezenet1_1"),
+    "vit_tiny": of_libraries(vit_tiny, timm="vit_tiny_patch16_224"),
     "mbv2_seg": Architecture(
         lambda config: Segmenter(
             config.classes, config.channels, config.input_size, config.padding

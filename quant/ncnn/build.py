@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from quant.errors import PolicyError
 from quant.graph import Graph, Layer, Network, Node, Weights
+from quant.ncnn.attention import SEVERAL, Writing
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.centre import centre, centred_inputs
 from quant.ncnn.engine_graph import engine_graph
@@ -39,8 +40,14 @@ def float_layers(network: Network) -> list[NcnnLayer]:
     """
     graph = engine_graph(network.graph)
     blobs = blob_names(graph)
-    layers = [ncnn_layer(node, blobs, network.weights.get(node.name)) for node in graph.nodes]
-    return insert_splits(layers)
+    weights = network.weights
+    return insert_splits(
+        [
+            layer
+            for node in graph.nodes
+            for layer in ncnn_layers(node, blobs, weights.get(node.name))
+        ]
+    )
 
 
 def shared_layers(graph: Graph, shared: SharedLayers) -> list[NcnnLayer]:
@@ -63,7 +70,9 @@ def structure(graph: Graph) -> list[NcnnLayer]:
     """`float_layers` without the weights of layers: enough to plan precisions."""
     graph = engine_graph(graph)
     blobs = blob_names(graph)
-    return insert_splits([ncnn_layer(node, blobs, None) for node in graph.nodes])
+    return insert_splits(
+        [layer for node in graph.nodes for layer in ncnn_layers(node, blobs, None)]
+    )
 
 
 def blob_names(graph: Graph) -> dict[str, str]:
@@ -72,18 +81,22 @@ def blob_names(graph: Graph) -> dict[str, str]:
     return {**names, graph.nodes[0].name: INPUT_BLOB, graph.nodes[-1].name: OUTPUT_BLOB}
 
 
-def ncnn_layer(node: Node, blobs: Mapping[str, str], weights: Weights | None) -> NcnnLayer:
-    """One node as an ncnn layer."""
+def ncnn_layers(node: Node, blobs: Mapping[str, str], weights: Weights | None) -> list[NcnnLayer]:
+    """One node as ncnn layers; the last of several gives its value."""
     inputs = tuple(blobs[name] for name in node.inputs)
+    if node.op in SEVERAL:
+        return SEVERAL[node.op](Writing(node, inputs, blobs[node.name]))
     if node.layer is None:
-        return operation_layer(node, inputs, blobs[node.name])
+        return [operation_layer(node, inputs, blobs[node.name])]
     type_, params = weighted_type(node.layer)
     payload = Payload(weights.weight.ravel(), weights.bias) if weights else None
-    return NcnnLayer(type_, node.name, inputs, (blobs[node.name],), params, payload)
+    return [NcnnLayer(type_, node.name, inputs, (blobs[node.name],), params, payload)]
 
 
 def weighted_type(layer: Layer) -> tuple[str, dict[int, Value]]:
-    """Convolution, ConvolutionDepthWise (any grouped one) or InnerProduct."""
+    """Convolution, ConvolutionDepthWise (any grouped one), InnerProduct, or a product's MatMul."""
+    if layer.is_product:
+        return "MatMul", {}
     activation = ACTIVATION_PARAMS[layer.activation]
     if layer.op == "linear":
         return "InnerProduct", {0: layer.c_out, 1: 1, 2: layer.weight_count, **activation}
@@ -136,7 +149,7 @@ def input_scales(
     missing = [name for name in names if name not in bits]
     if missing:
         raise PolicyError(f"the policy has no bits for layer {missing[0]}")
-    unknown = sorted(set(bits) - set(names))
+    unknown = sorted(set(bits) - set(names) - products(layers))
     if unknown:
         raise PolicyError(f"the network has no layer {unknown[0]}")
     low = [name for name in names if bits[name] == 8]
@@ -149,6 +162,11 @@ def input_scales(
         name: activation_scale(ranges[name] / 2 if name in centred else ranges[name])
         for name in low
     }
+
+
+def products(layers: Sequence[NcnnLayer]) -> set[str]:
+    """Names of the products, which ncnn computes in float32 at any bits."""
+    return {layer.name for layer in layers if layer.type == "MatMul"}
 
 
 def refuse_grouped_by_eights(layers: Sequence[NcnnLayer]) -> None:

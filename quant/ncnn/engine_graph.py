@@ -60,7 +60,7 @@ def copy_image(graph: Graph) -> Graph:
 
 def needs_copy(node: Node, image: Node) -> bool:
     """Whether a node reads the image and must not."""
-    ungrouped = node.layer is not None and node.layer.groups == 1
+    ungrouped = node.layer is not None and node.layer.groups == 1 and not node.layer.is_product
     may_read = node.op in POOLS or ungrouped
     return image.name in node.inputs and not may_read
 

@@ -26,10 +26,13 @@ TAG_CODEBOOK = 0x100
 """ncnn reads a codebook after every tag that is not zero and that it does not know."""
 CODEBOOK = 256
 WEIGHTED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
-FLOAT_WEIGHTED = ("Deconvolution", "DeconvolutionDepthWise", "Scale")
-"""Types with weights that stay float32."""
-WEIGHT_COUNT_KEYS = {"InnerProduct": 2, "Scale": 0}
-"""Where it is not 6; there the key of the bias is 1, not 5."""
+UNTAGGED = ("Scale", "LayerNorm", "MemoryData")
+FLOAT_WEIGHTED = ("Deconvolution", "DeconvolutionDepthWise", *UNTAGGED)
+"""Types with weights that stay float32; those of some have no tag before them."""
+WEIGHT_COUNT_KEYS = {"InnerProduct": 2, "Scale": 0, "LayerNorm": 0}
+"""Where it is not 6."""
+BIAS_KEYS = {"InnerProduct": 1, "Scale": 1, "LayerNorm": 2}
+"""Where it is not 5."""
 ARRAY_KEY = 23300
 MASK_KEY = 31
 INT8_TERM_KEY = 8
@@ -64,7 +67,7 @@ class Codebook:
 class Payload:
     """What the `.bin` holds for a layer: float32 weights (flat) with their tag, int8, a codebook.
 
-    A Scale has no tag: None.
+    What has no tag (`UNTAGGED`) has None.
     """
 
     weight: NDArray[np.float32] | None
@@ -110,12 +113,14 @@ class NcnnLayer:
     @property
     def weight_count(self) -> int:
         """Number of weights without bias."""
+        if self.type == "MemoryData":
+            return self.integer(0) * self.integer(1) * self.integer(2)
         return self.integer(WEIGHT_COUNT_KEYS.get(self.type, 6))
 
     @property
     def has_bias(self) -> bool:
         """Whether a bias follows the weights."""
-        return self.integer(1 if self.type in WEIGHT_COUNT_KEYS else 5) != 0
+        return self.integer(BIAS_KEYS.get(self.type, 5)) != 0
 
     @property
     def scale_count(self) -> int:
@@ -284,8 +289,8 @@ def load_bin(layers: Sequence[NcnnLayer], data: bytes) -> list[NcnnLayer]:
 
 
 def read_payload(layer: NcnnLayer, reader: Reader) -> Payload:
-    """Weights of one layer by its tag, which a Scale has not."""
-    if layer.type == "Scale":
+    """Weights of one layer by its tag, if it has one."""
+    if layer.type in UNTAGGED:
         weight = reader.floats(layer.weight_count)
         return Payload(weight, reader.floats(layer.c_out) if layer.has_bias else None, tag=None)
     tag = int(reader.take("<u4", 1)[0])

@@ -13,6 +13,7 @@ from quant.graph import (
     Op,
     Pool,
     Slope,
+    Tokens,
     Transposed,
     Upsample,
     Weights,
@@ -33,6 +34,7 @@ KINDS: Mapping[Op, Typed] = {
     "hardsigmoid": ("HardSigmoid", {0: 1 / 6, 1: 0.5}),
     "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
     "silu": ("Swish", {}),
+    "gelu": ("GELU", {0: 0}),
 }
 
 
@@ -42,12 +44,14 @@ def operation_type(node: Node) -> Typed:
         type_, params = KINDS[node.op]
         return type_, dict(params)
     if node.op == "reshape":
-        return "Reshape", {0: -1} if len(node.shape) == 1 else {0: 1, 1: 1, 2: node.shape[0]}
+        return "Reshape", {0: -1} if len(node.shape) == 1 else dict(enumerate(node.shape[::-1]))
     detail, constants = node.detail, node.constants
     if isinstance(detail, Pool):
         return "Pooling", pool_params(node.op, detail)
     if isinstance(detail, Channels):
         return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (0,)}
+    if isinstance(detail, Tokens):
+        return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (2,)}
     if isinstance(detail, Groups):
         return "ShuffleChannel", {0: detail.count}
     if isinstance(detail, Slope):

@@ -25,7 +25,8 @@ from quant.ncnn.format import FLOAT_WEIGHTED, WEIGHTED
 PROBED = (
     *(*WEIGHTED, *FLOAT_WEIGHTED),
     *("BinaryOp", "Concat", "Crop", "ShuffleChannel", "Reshape", "Pooling", "Interp"),
-    *("ReLU", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish"),
+    *("ReLU", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "GELU"),
+    *("Permute", "Softmax", "MatMul"),
 )
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quant.graph import Floats, Graph, Layer, Node, Weights
-from quant.ncnn.affine import Affine, behind, input_affine, transform
-from quant.ncnn.build import blob_names, insert_splits, ncnn_layer
+from quant.ncnn.affine import HALVES_AWAY, Affine, behind, input_affine, transform
+from quant.ncnn.attention import multiplied
+from quant.ncnn.build import blob_names, insert_splits, ncnn_layers
 from quant.ncnn.engine_graph import engine_graph
-from quant.ncnn.format import NcnnLayer, Payload
+from quant.ncnn.format import NcnnLayer, Payload, Value
 from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 
 ROUND_TO_EVEN = 18
@@ -56,7 +57,9 @@ def fused_inputs(graph: Graph, layers: QuantizedLayers) -> dict[str, Fused]:
     for reader in graph.layers:
         maker = by_name[by_name[reader.name].inputs[0]]
         levels = layers[reader.name].input
-        if maker.layer is not None and levels is not None and read[maker.name] == 1:
+        if levels is None or maker.layer is None or read[maker.name] > 1:
+            continue
+        if not (reader.is_product or maker.layer.is_product):
             affine = behind(maker.layer.activation, input_affine(reader, levels))
             if affine is not None:
                 found[maker.name] = Fused(clipped_blob(reader), affine)
@@ -68,7 +71,10 @@ def simulated_node(
 ) -> Iterator[NcnnLayer]:
     """One node, behind the layers that quantize its input."""
     if node.layer is None:
-        yield ncnn_layer(node, blobs, None)
+        yield from ncnn_layers(node, blobs, None)
+        return
+    if node.layer.is_product:
+        yield from simulated_product(node, blobs, layers[node.name])
         return
     quantized, source = layers[node.name], node.inputs[0]
     weights = Weights(float_weight(quantized), quantized.bias)
@@ -77,8 +83,31 @@ def simulated_node(
             yield from clip_input(node.layer, blobs[source], quantized.input)
         yield round_input(node.layer)
         blobs = {**blobs, source: levels_blob(node.layer)}
-    layer = ncnn_layer(node, blobs, weights)
+    (layer,) = ncnn_layers(node, blobs, weights)
     yield fuse(layer, weights, fused[node.name]) if node.name in fused else layer
+
+
+def simulated_product(
+    node: Node, blobs: Mapping[str, str], made: QuantizedLayer
+) -> Iterator[NcnnLayer]:
+    """A product of two values, each on its levels if it has some."""
+    inputs = list(node.inputs)
+    for place, levels in enumerate((made.input, made.second)):
+        if levels is not None:
+            name = f"{node.name}_{place}"
+            yield from on_levels(name, blobs[inputs[place]], levels)
+            inputs[place], blobs = name, {**blobs, name: name}
+    yield from ncnn_layers(replace(node, inputs=tuple(inputs)), blobs, None)
+
+
+def on_levels(name: str, blob: str, levels: InputLevels) -> Iterator[NcnnLayer]:
+    """Layers that round a blob to its levels; the last one gives `name`."""
+    scaled, clipped, integers = (f"{name}_{word}" for word in ("scaled", "clip", "levels"))
+    limits: dict[int, Value] = {0: float(levels.low), 1: float(levels.high)}
+    yield multiplied(scaled, blob, levels.scale * HALVES_AWAY)
+    yield NcnnLayer("Clip", clipped, (scaled,), (clipped,), limits)
+    yield NcnnLayer("UnaryOp", integers, (clipped,), (integers,), {0: ROUND_TO_EVEN})
+    yield multiplied(name, integers, 1 / levels.scale)
 
 
 def levels_blob(layer: Layer) -> str:

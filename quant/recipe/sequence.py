@@ -21,6 +21,7 @@ from quant.recipe.align import align
 from quant.recipe.fit import Fitted, fit
 from quant.recipe.levels import choose_levels, join, take_sample
 from quant.recipe.moments import Parts, least_squares, moments_of, restore_strength
+from quant.recipe.products import look_at_product, quantize_product
 from quant.recipe.ridge import choose_ridge
 from quant.recipe.rows import (
     POSITIONS,
@@ -82,7 +83,7 @@ def quantize_in_sequence(
             advance()
     return Sequenced(
         {name: found.layer for name, found in walk.fitted.items()},
-        {name: found.target for name, found in walk.fitted.items()},
+        {name: walk.fitted[name].target for name in network.weights},
     )
 
 
@@ -105,6 +106,9 @@ class _Walk:
         self._stream.run(node, self.network.weights.get(node.name), made)
 
     def _fit(self, node: Node, layer: Layer, bits: Bits) -> Fitted:
+        if layer.is_product:
+            seen = look_at_product([self._stream.quantized[name] for name in node.inputs], SAMPLES)
+            return Fitted(quantize_product(seen, bits), _NOTHING)
         weights = self.network.weights[node.name]
         levels = self._levels(node, layer, bits)
         if levels is None and bits.weight > 8:

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from quant.fake_quant import LayerTensors, multiply, to_integers, to_tensors
+from quant import attention
+from quant.fake_quant import LayerTensors, multiply, multiply_rounded, to_integers, to_tensors
 from quant.float_net import activate, count_readers
 from quant.graph import Layer, Node, Weights
 from quant.operations import run_operation
@@ -90,7 +91,7 @@ def run_float(values: Values[Batch], node: Node, weights: Weights | None) -> Non
     if weights is not None:
         exact = QuantizedLayer(weights.weight, None, weights.bias, None)
     work, inputs = work_of(node, exact), values.take(node)
-    if node.layer is not None and widens(node.layer):
+    if node.layer is not None and not node.layer.is_product and widens(node.layer):
         values.put(node, [Anew(x, work) for (x,) in inputs])
     else:
         values.put(node, [*run_all(lambda batches: work([read(x) for x in batches]), inputs)])
@@ -109,10 +110,20 @@ def widens(layer: Layer) -> bool:
 def work_of(node: Node, made: QuantizedLayer | None) -> Work:
     """What computes a node from its inputs, which it leaves as they are."""
     layer = node.layer
+    if layer is not None and layer.is_product:
+        return lambda inputs: run_product(layer, made, inputs)
     if layer is None or made is None:
         return lambda inputs: run_operation(node, inputs)
     tensors = to_tensors(made, CPU)
     return lambda inputs: run_layer(layer, inputs[0], tensors)
+
+
+def run_product(layer: Layer, made: QuantizedLayer | None, inputs: Sequence[Tensor]) -> Tensor:
+    """A product, of values on their levels where it was made."""
+    one, other = inputs
+    if made is None:
+        return attention.multiply(layer, one, other)
+    return multiply_rounded(layer, one, other, made)
 
 
 def run_layer(layer: Layer, x: Tensor, tensors: LayerTensors) -> Tensor:

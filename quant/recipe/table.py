@@ -22,6 +22,7 @@ from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
 from quant.recipe.fit import nearest
 from quant.recipe.levels import Sample, choose_levels, column_norms, join, take_sample
 from quant.recipe.moments import Moments, moments_of, penalty
+from quant.recipe.products import Pair, ProductTable, look_at_product, make_product_table
 from quant.recipe.rounding import objective, round_weights
 from quant.recipe.rows import as_columns, as_groups, columns_of, sample_places, take_rows
 from quant.recipe.stream import Batch, Values, read, run_float
@@ -71,10 +72,13 @@ class LayerTable:
     spread: Floats | None
 
 
+Table = LayerTable | ProductTable
+
+
 class TableQuantizer:
     """Picks layers from tables by their own bits alone."""
 
-    def __init__(self, network: Network, tables: Mapping[str, LayerTable]) -> None:
+    def __init__(self, network: Network, tables: Mapping[str, Table]) -> None:
         self.network, self.tables = network, tables
 
     def layers(self, policy: Policy) -> QuantizedLayers:
@@ -85,7 +89,10 @@ class TableQuantizer:
 
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
         """One layer at its bits."""
-        table, floats = self.tables[layer.name], self.network.weights[layer.name]
+        table = self.tables[layer.name]
+        if isinstance(table, ProductTable):
+            return table.layer(bits)
+        floats = self.network.weights[layer.name]
         weights, inputs = table.weights.get(bits.weight), table.inputs.get(bits.activation)
         if bits.weight == PLAIN and bits.activation >= PLAIN:
             weights = table.plain_weights
@@ -167,29 +174,35 @@ def make_tables(
     images: Tensor,
     bits: tuple[int, ...] = SIMULATED_BITS,
     advance: Callable[[], None] = lambda: None,
-) -> dict[str, LayerTable]:
+) -> dict[str, Table]:
     """Tables of all layers from normalised images (N, C, H, W); `advance` after every layer."""
     seen = observe(network, images)
     image = network.graph.nodes[0].name
 
-    def work(node: Node) -> tuple[str, LayerTable]:
+    def work(node: Node) -> tuple[str, Table]:
         assert node.layer is not None
-        weights = network.weights[node.name]
-        made = make_table(node.layer, weights, seen[node.name], bits, node.inputs[0] == image)
+        of_layer = seen[node.name]
+        if isinstance(of_layer, Seen):
+            given = network.weights[node.name], of_layer, bits, node.inputs[0] == image
+            made: Table = make_table(node.layer, *given)
+        else:
+            made = make_product_table(of_layer, bits)
         advance()
         return node.name, made
 
     return dict(run_all(work, [node for node in network.graph.nodes if node.layer]))
 
 
-def observe(network: Network, images: Tensor) -> dict[str, Seen]:
+def observe(network: Network, images: Tensor) -> dict[str, Seen | Pair]:
     """What the images tell of every layer's input, layer by layer: rows are held of one alone."""
     batches = torch.split(images, BATCH)
     values = Values[Batch](network.graph.nodes, batches)
-    found: dict[str, Seen] = {}
+    found: dict[str, Seen | Pair] = {}
     for node in network.graph.nodes[1:]:
         weights = network.weights.get(node.name)
-        if node.layer is not None and weights is not None:
+        if node.layer is not None and node.layer.is_product:
+            found[node.name] = look_at_product([values[name] for name in node.inputs], SAMPLES)
+        elif node.layer is not None and weights is not None:
             found[node.name] = look(node.layer, weights, values[node.inputs[0]])
         run_float(values, node, weights)
     return found

@@ -119,9 +119,10 @@ def take(pending: Pending, call: Call) -> Value:
         call.argument(2, "start"),
         call.argument(3, "end"),
     )
-    if start in (None, 0) and stop in (None, END):
+    step = call.argument(4, "step", 1)
+    if start in (None, 0) and stop in (None, END) and step == 1:
         return call.args[0]  # type: ignore[no-any-return]
-    if call.axis(axis) != 1 or call.argument(4, "step", 1) != 1:
+    if call.axis(axis) != 1 or step != 1:
         raise ModelError(f"operation '{call.name}': only ranges of channels (dim 1) are taken")
     first, last, _ = slice(start, stop).indices(call.before.shape[1])
     return pending.builder.slice(call.name, pending.plain(call.args[0]), first, last)
@@ -155,6 +156,13 @@ def reshaped(constant: Constant, shape: list[int]) -> Constant:
     return replace(constant, value=constant.value.reshape(shape))
 
 
+def expanded(constant: Constant, sizes: list[int | None], **_: object) -> Constant:
+    """A constant repeated along axes; the batch's size, where that is not fixed, stays as it is."""
+    shape = (1,) * (len(sizes) - constant.value.ndim) + constant.value.shape
+    wanted = [old if new in (None, -1) else new for old, new in zip(shape, sizes, strict=True)]
+    return replace(constant, value=np.broadcast_to(constant.value, [size or 1 for size in wanted]))
+
+
 def kept(constant: Constant, *_: object) -> Constant:
     """The constant as it is."""
     return constant
@@ -186,6 +194,7 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
 FOLDED: Mapping[str, Callable[..., Constant]] = {
     **{"permute": transposed, "t": transposed, "transpose": swapped},
     **dict.fromkeys(("view", "reshape", "_unsafe_view"), reshaped),
+    **{"expand": expanded},
     **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), kept),
 }
 """What is done to weights before they are used."""

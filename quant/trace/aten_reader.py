@@ -7,20 +7,21 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from quant.errors import ModelError
 from quant.graph import Network
 from quant.trace.aten_operations import ATEN, FOLDED, PLAIN
+from quant.trace.aten_tokens import ATEN_TOKENS, WITH_WEIGHTS
 from quant.trace.builder import Builder, written
 from quant.trace.call import Call
 from quant.trace.pending import Pending
 from quant.trace.program import Constant, Operation, Program, Ref
 from quant.trace.program_file import read_program, read_stream
+from quant.trace.seen import IMAGES, Seen
 
-IMAGES = 2
-"""Images of the example: with a single one, a view could mean several things."""
 PREFIX = "torch.ops.aten."
 
 
@@ -87,16 +88,42 @@ class _Reader:
             if known and name in FOLDED:
                 return FOLDED[name](*self.resolved(operation.args))
             raise ModelError(f"operation '{word}' reads constants alone, which is not supported")
+        if known and self.reads_tokens(operation):
+            return self.of_tokens(operation, word, name)
         if known and name in ATEN:
             return ATEN[name](self.pending, self.call(operation, name, self.names.__getitem__))
         if known and name in PLAIN:
             return PLAIN[name](self.call(operation, name, self.plain))
         raise ModelError(f"operation '{word}' is not supported")
 
+    def of_tokens(self, operation: Operation, word: str, name: str) -> Any:
+        """What an operation on tokens gives. Raises ModelError."""
+        if name in WITH_WEIGHTS:
+            find = self.names.__getitem__
+            return WITH_WEIGHTS[name](self.call(operation, name, find, self.of_any_shape))
+        if name in ATEN_TOKENS:
+            return ATEN_TOKENS[name](self.call(operation, name, self.tokens, self.of_any_shape))
+        raise ModelError(f"operation '{word}' is not supported on tokens")
+
+    def tokens(self, name: str) -> Any:
+        """What an operation on tokens reads: tokens, a node, or a constant as torch's tensor."""
+        value = self.names[name]
+        if isinstance(value, Constant):
+            return torch.from_numpy(np.array(value.value))
+        return value if isinstance(value, Seen | tuple) else self.pending.plain(value)
+
+    def read(self, operation: Operation) -> list[Any]:
+        """The values of the tensors that an operation reads."""
+        lists = [arg if isinstance(arg, list) else [arg] for arg in operation.args]
+        return [self.names[arg.name] for args in lists for arg in args if isinstance(arg, Ref)]
+
+    def reads_tokens(self, operation: Operation) -> bool:
+        """Whether it reads a value whose axes were moved."""
+        return any(isinstance(value, Seen) for value in self.read(operation))
+
     def reads_constants(self, operation: Operation) -> bool:
         """Whether no tensor that it reads depends on the image."""
-        lists = [arg if isinstance(arg, list) else [arg] for arg in operation.args]
-        read = [self.names[arg.name] for args in lists for arg in args if isinstance(arg, Ref)]
+        read = self.read(operation)
         return bool(read) and all(isinstance(value, Constant) for value in read)
 
     def resolved(self, args: tuple[Any, ...]) -> list[Any]:
@@ -110,9 +137,12 @@ class _Reader:
             raise ModelError(f"the constant {value.name} is used as an image: not supported")
         return self.pending.plain(value)
 
-    def call(self, operation: Operation, name: str, find: Any) -> Call:
-        """An operation as its reader takes it; `find` gives what a tensor's name stands for."""
-        results = [self.meta(output) for output in operation.outputs]
+    def call(self, operation: Operation, name: str, find: Any, see: Any = None) -> Call:
+        """An operation as its reader takes it; `find` gives what a tensor's name stands for.
+
+        `see` gives a tensor without numbers for the name of a result, by default `meta`.
+        """
+        results = [(see or self.meta)(output) for output in operation.outputs]
         return Call(
             self.pending.builder,
             operation.outputs[0],
@@ -121,13 +151,24 @@ class _Reader:
             {key: mapped(value, find) for key, value in operation.kwargs.items()},
             tuple(mapped(arg, self.meta) for arg in operation.args),
             results if operation.many else results[0],
+            operation.scope,
         )
 
     def meta(self, name: str) -> Any:
-        """A tensor of one image without numbers, or the constant."""
-        if isinstance(self.names.get(name), Constant):
-            return self.names[name]
+        """A tensor of images without numbers, or the constant; None for tokens without a shape.
+
+        Those have none whose batch is not their first axis.
+        """
+        value = self.names.get(name)
+        if isinstance(value, Constant):
+            return value
+        if isinstance(value, Seen):
+            return torch.empty(value.places.shape, device="meta")
         return torch.empty(IMAGES, *self.shape(name), device="meta")
+
+    def of_any_shape(self, name: str) -> Any:
+        """The same, None where the batch is not the first axis, which may be so on the way."""
+        return None if self.program.shapes[name] is None else self.meta(name)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape for one image. Raises ModelError."""

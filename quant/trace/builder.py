@@ -35,6 +35,7 @@ from quant.graph import (
 )
 from quant.trace.ends import inputs_refused
 from quant.trace.fuse import fuse
+from quant.trace.seen import Seen, whole
 from quant.trace.views import Shape, View, dealt_groups, is_flattening, shows_pixel
 from quant.trace.windows import Window, average_window, fitted
 
@@ -52,7 +53,7 @@ class Builder:
         """The one input (C, H, W)."""
         if self.nodes:
             raise inputs_refused((next(iter(self.nodes)), name))
-        return self._add(Node(name, "input", (), shape))
+        return self.append(Node(name, "input", (), shape))
 
     def conv(self, name: str, source: str, shape: Shape, weights: Weights, window: Window) -> str:
         """A convolution with weights (c_out, c_in / groups, height, width)."""
@@ -86,7 +87,7 @@ class Builder:
     ) -> str:
         """A transposed convolution with weights (c_in, c_out / groups, height, width)."""
         self._image(name, source)
-        return self._add(Node(name, "deconv", (source,), shape, None, how, weights))
+        return self.append(Node(name, "deconv", (source,), shape, None, how, weights))
 
     def norm(self, name: str, source: str, norm: Norm) -> str:
         """A batch norm of the channels of an image or a vector."""
@@ -192,17 +193,30 @@ class Builder:
         self._views[name] = View(node.name, shape)
         return name
 
-    def permute(self, name: str, source: str, order: Sequence[int]) -> str:
-        """Axes in another order, the batch being the first: only as a shuffle needs it."""
+    def see(self, source: str) -> Seen:
+        """A value as numbers of its node."""
+        view = self._view(source)
+        if view.groups:
+            raise ModelError(f"'{source}' reads channels that are half shuffled")
+        node = whole(view.source, self.nodes[view.source].shape)
+        return node.moved(lambda places: places.reshape(len(places), *view.shape))
+
+    def permute(self, name: str, source: str, order: Sequence[int]) -> str | Seen:
+        """Axes in another order, the batch being among them: a shuffle, or on the way to tokens."""
         view = self._view(source)
         groups = dealt_groups(view, self.nodes[view.source].shape, tuple(order))
         if not groups:
-            raise ModelError(
-                f"operation '{name}' is not supported: axes are only swapped to shuffle channels"
-            )
+            return self.see(source).moved(lambda places: places.transpose(order))
         shape = tuple(view.shape[axis - 1] for axis in order[1:])
         self._views[name] = View(view.source, shape, groups)
         return name
+
+    def append(self, node: Node) -> str:
+        """A node as it is."""
+        if node.name in self.nodes:
+            raise ModelError(f"layer {node.name} is used twice, which is not supported")
+        self.nodes[node.name] = node
+        return node.name
 
     def finish(self, source: str, shape: Shape) -> Network:
         """The network that gives `source`, in the shape that it has for one image."""
@@ -230,17 +244,11 @@ class Builder:
     def _plain(
         self, name: str, op: Op, sources: Sequence[str], shape: Shape, detail: Detail | None = None
     ) -> str:
-        return self._add(Node(name, op, tuple(sources), shape, detail=detail))
+        return self.append(Node(name, op, tuple(sources), shape, detail=detail))
 
     def _layer(self, layer: Layer, source: str, shape: Shape, weights: Weights) -> str:
         self._weights[layer.name] = weights
-        return self._add(Node(layer.name, layer.op, (source,), shape, layer))
-
-    def _add(self, node: Node) -> str:
-        if node.name in self.nodes:
-            raise ModelError(f"layer {node.name} is used twice, which is not supported")
-        self.nodes[node.name] = node
-        return node.name
+        return self.append(Node(layer.name, layer.op, (source,), shape, layer))
 
 
 def written(shape: Shape) -> str:

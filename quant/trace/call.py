@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,8 @@ class Call:
     """What is called, with what, and what comes of it.
 
     In `args` and `kwargs` tensors stand as the builder's names; in `values` as tensors without
-    numbers. `target` is the module's name, or the function's.
+    numbers. `target` is the module's name, or the function's; `scope` that of the module that calls
+    a function. What does not depend on the image stands as it is.
     """
 
     builder: Builder
@@ -27,6 +29,7 @@ class Call:
     kwargs: Mapping[str, Any]
     values: tuple[Any, ...]
     result: Any
+    scope: str = ""
 
     @property
     def source(self) -> str:
@@ -43,6 +46,14 @@ class Call:
         """The first tensor that it reads, without numbers."""
         found: Tensor = self.values[0]
         return found
+
+    @property
+    def label(self) -> str:
+        """A name for a function's node by the module that calls it, with a number if need be."""
+        if not self.scope:
+            return self.name
+        first = f"{self.scope}.{re.sub(r'_[0-9]+$', '', self.name)}"
+        return first if first not in self.builder.nodes else f"{self.scope}.{self.name}"
 
     def argument(self, index: int, name: str, default: Any = None) -> Any:
         """An argument by its place or its name."""

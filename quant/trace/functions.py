@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from quant.errors import ModelError
-from quant.graph import Interpolation, Op, Pool, Slope
+from quant.fold import Norm
+from quant.graph import Factor, Interpolation, Op, Pool, Slope
 from quant.trace.call import Call
+from quant.trace.seen import Seen
 from quant.trace.windows import both_sides, even_window, pair
 
 Read = Callable[[Call], Any]
@@ -21,8 +25,46 @@ def add(call: Call) -> str:
 
 
 def mul(call: Call) -> str:
-    """The product of two tensors."""
+    """The product of two tensors, or of attention's scores and a number."""
+    if isinstance(call.argument(1, "other"), int | float):
+        return scaled(call, call.args[1])
     return call.builder.mul(call.name, operands(call, "the product of two values"))
+
+
+def div(call: Call) -> str:
+    """Attention's scores divided by a number."""
+    number = call.argument(1, "other")
+    if not isinstance(number, int | float) or not number:
+        raise ModelError(f"operation '{call.name}' divides by what is no number")
+    return scaled(call, 1 / number)
+
+
+def scaled(call: Call, factor: float) -> str:
+    """Scores times a number. Raises ModelError for other images."""
+    heads = call.builder.nodes.get(call.source)
+    if heads is None or heads.op != "scores":
+        raise ModelError(f"operation '{call.name}' is not the product of two values")
+    zeros = np.zeros(heads.shape[0])
+    return call.builder.norm(call.name, call.source, Norm(zeros, zeros + factor, zeros))
+
+
+def softmax(call: Call) -> str:
+    """A softmax over the last axis of an image: of what each token's scores are."""
+    if call.before.ndim != 4 or call.axis(call.argument(1, "dim")) != 3 or call.kwargs.get("dtype"):
+        raise ModelError(f"operation '{call.name}': only a softmax of scores is supported")
+    return call.builder.activate(call.label, call.source, "softmax", Factor(1.0))
+
+
+def gelu(call: Call) -> str:
+    """A GELU, exactly."""
+    refuse_tanh(call.name, call.argument(1, "approximate", "none"))
+    return call.builder.activate(call.name, call.source, "gelu")
+
+
+def refuse_tanh(name: str, approximate: str) -> None:
+    """Raise ModelError for a GELU by its formula with tanh."""
+    if approximate != "none":
+        raise ModelError(f"'{name}': of GELU only approximate='none' is supported")
 
 
 def operands(call: Call, wanted: str) -> tuple[str, ...]:
@@ -93,7 +135,7 @@ def reshape(call: Call) -> str:
     return call.builder.reshape(call.name, call.source, call.shape)
 
 
-def transpose(call: Call) -> str:
+def transpose(call: Call) -> str | Seen:
     """Two axes swapped."""
     order = list(range(call.before.ndim))
     one, other = call.axis(call.argument(1, "dim0")), call.axis(call.argument(2, "dim1"))
@@ -101,7 +143,7 @@ def transpose(call: Call) -> str:
     return call.builder.permute(call.name, call.source, order)
 
 
-def permute(call: Call) -> str:
+def permute(call: Call) -> str | Seen:
     """Axes in another order."""
     given = call.args[1:] or (call.kwargs["dims"],)
     order = given[0] if isinstance(given[0], (tuple, list)) else given
@@ -212,7 +254,8 @@ FUNCTIONS: dict[str, Read] = {
     **{"relu": activation("relu"), "relu_": activation("relu"), "relu6": activation("relu6")},
     **{"sigmoid": activation("sigmoid"), "sigmoid_": activation("sigmoid")},
     **{"hardsigmoid": activation("hardsigmoid"), "hardswish": activation("hardswish")},
-    **{"silu": activation("silu"), "leaky_relu": leaky_relu},
+    **{"silu": activation("silu"), "leaky_relu": leaky_relu, "gelu": gelu},
+    **{"truediv": div, "div": div, "softmax": softmax},
     **{"clamp": clamp, "clip": clamp, "hardtanh": clamp},
     **{"adaptive_avg_pool2d": even_pool, "avg_pool2d": avg_pool},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},

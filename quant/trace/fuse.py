@@ -31,7 +31,8 @@ def fuse(
     for node in needed:
         fusing.take(node)
     kept = tuple(fusing.kept.values())
-    return Network(Graph(kept), {n.name: fusing.weights[n.name] for n in kept if n.layer})
+    graph = Graph(kept)
+    return Network(graph, {name: fusing.weights[name] for name in graph.weighted_names})
 
 
 def nodes_for(nodes: Mapping[str, Node], output: str) -> list[Node]:
@@ -76,7 +77,8 @@ class _Fusing:
         if len(node.inputs) != 1 or self.read[node.inputs[0]] != 1:
             return None
         before = self.kept[self.names[node.inputs[0]]]
-        free = before.layer is not None and before.layer.activation == "none"
+        layer = before.layer
+        free = layer is not None and not layer.is_product and layer.activation == "none"
         return before if free else None
 
     def keep(self, node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +16,10 @@ from quant.trace.call import Call
 from quant.trace.ends import inputs_refused, refused
 from quant.trace.functions import FUNCTIONS
 from quant.trace.modules import reader_of
-
-IMAGES = 2
-"""Images of the run that tells the shapes: with a single one, a view could mean several things."""
+from quant.trace.seen import IMAGES, Seen
+from quant.trace.seen import refused as moved_axes
+from quant.trace.token_functions import TOKEN_FUNCTIONS
+from quant.trace.token_modules import reader_of as token_reader_of
 
 
 class LayerTracer(fx.Tracer):
@@ -29,17 +31,29 @@ class LayerTracer(fx.Tracer):
 
 
 class Recorder(fx.Interpreter):
-    """Runs a traced network; `values` are those of its fx nodes, tensors without their numbers."""
+    """Runs a traced network; `values` are those of its fx nodes, tensors without their numbers.
+
+    `constants` are the tensors that do not depend on the image.
+    """
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.values: dict[fx.Node, Any] = {}
+        self.constants: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         """Value of one node."""
         value = super().run_node(n)
         self.values[n] = map_aggregate(value, without_numbers)
+        if self.is_constant(n):
+            self.constants[n] = value
         return value
+
+    def is_constant(self, n: fx.Node) -> bool:
+        """Whether a node is a parameter, or computed from such alone and from sizes."""
+        read = [source for source in n.all_input_nodes if holds_tensors(self.values[source])]
+        computed = bool(read) and all(source in self.constants for source in read)
+        return n.op == "get_attr" or (n.op in ("call_function", "call_method") and computed)
 
 
 def without_numbers(value: Any) -> Any:
@@ -61,7 +75,7 @@ def trace(net: nn.Module, input_shape: tuple[int, int, int]) -> Network:
         # What a network does with the stand-in for its image may fail in any way.
         raise ModelError(f"the network cannot be traced: {one_line(error)}") from None
     refuse_several(traced.graph)
-    reader = _Reader(traced, record(traced, input_shape))
+    reader = _Reader(traced, run(traced, input_shape))
     for node in traced.graph.nodes:
         reader.visit(node)
     return reader.finished()
@@ -74,7 +88,7 @@ def refuse_several(graph: fx.Graph) -> None:
         raise inputs_refused(inputs)
 
 
-def record(traced: fx.GraphModule, input_shape: tuple[int, int, int]) -> dict[fx.Node, Any]:
+def run(traced: fx.GraphModule, input_shape: tuple[int, int, int]) -> Recorder:
     """What every fx node gives for images of zeros. Raises ModelError where the network fails."""
     recorder = Recorder(traced)
     try:
@@ -84,18 +98,18 @@ def record(traced: fx.GraphModule, input_shape: tuple[int, int, int]) -> dict[fx
         raise ModelError(
             f"the network does not run on inputs of {written(input_shape)}: {one_line(error)}"
         ) from None
-    return recorder.values
+    return recorder
 
 
 class _Reader:
     """Hands fx nodes to the builder; `names` are what it calls the tensors that these give.
 
-    What gives no tensor, as sizes do, is kept as it is.
+    What gives no tensor, as sizes do, is kept as it is, and so is what is constant.
     """
 
-    def __init__(self, traced: fx.GraphModule, values: dict[fx.Node, Any]) -> None:
+    def __init__(self, traced: fx.GraphModule, recorded: Recorder) -> None:
         self.modules = dict(traced.named_modules())
-        self.values = values
+        self.values, self.constants = recorded.values, recorded.constants
         self.builder = Builder()
         self.names: dict[fx.Node, Any] = {}
 
@@ -104,9 +118,10 @@ class _Reader:
         if node.op == "placeholder":
             shape = tuple(self.values[node].shape[1:])
             self.names[node] = self.builder.image(str(node.target), shape)
+        elif node in self.constants:
+            self.names[node] = self.constants[node]
         elif node.op == "call_module":
-            module = self.modules[str(node.target)]
-            self.names[node] = reader_of(str(node.target), module)(self.call(node), module)
+            self.names[node] = self.module(node, str(node.target))
         elif node.op in ("call_function", "call_method"):
             self.names[node] = self.function(node)
         elif node.op == "output":
@@ -114,14 +129,26 @@ class _Reader:
         else:
             raise ModelError(f"{node.op} of '{node.target}' is not supported")
 
+    def module(self, node: fx.Node, name: str) -> Any:
+        """Names of what a module gives."""
+        module, call = self.modules[name], self.call(node)
+        if reads_tokens(call):
+            return token_reader_of(name, module)(call, module)
+        return reader_of(name, module)(call, module)
+
     def function(self, node: fx.Node) -> Any:
         """Names of what a function or a method gives, or the value that is no tensor."""
         if not holds_tensors(self.values[node]):
             return self.values[node]
-        name = str(getattr(node.target, "__name__", node.target))
+        name, call = str(getattr(node.target, "__name__", node.target)), self.call(node)
+        if reads_tokens(call):
+            if name not in TOKEN_FUNCTIONS:
+                raise ModelError(f"operation '{name}' is not supported on tokens")
+            return TOKEN_FUNCTIONS[name](call)
         if name not in FUNCTIONS:
             raise ModelError(f"operation '{name}' is not supported")
-        return FUNCTIONS[name](self.call(node))
+        refuse_constants(node, self.constants)
+        return FUNCTIONS[name](call)
 
     def call(self, node: fx.Node) -> Call:
         """A node as its reader takes it."""
@@ -133,6 +160,7 @@ class _Reader:
             map_arg(node.kwargs, self.names.__getitem__),
             map_arg(node.args, self.values.__getitem__),
             self.values[node],
+            scope_of(node),
         )
 
     def finished(self) -> Network:
@@ -141,7 +169,32 @@ class _Reader:
         found = output.args[0]
         if not isinstance(found, fx.Node) or not isinstance(self.values[found], Tensor):
             raise refused("gives several outputs")
-        return self.builder.finish(self.names[found], tuple(self.values[found].shape[1:]))
+        value = self.names[found]
+        if isinstance(value, Seen):
+            raise moved_axes(value)
+        return self.builder.finish(value, tuple(self.values[found].shape[1:]))
+
+
+def reads_tokens(call: Call) -> bool:
+    """Whether a call reads a value whose axes were moved, or a part of such a value."""
+    lists = [arg if isinstance(arg, list | tuple) else [arg] for arg in call.args]
+    return any(isinstance(part, Seen) for parts in lists for part in parts)
+
+
+def refuse_constants(node: fx.Node, constants: Mapping[fx.Node, Any]) -> None:
+    """Raise ModelError where an operation of images reads what does not depend on them."""
+    for source in node.all_input_nodes:
+        while source in constants:
+            if source.op == "get_attr":
+                raise ModelError(f"get_attr of '{source.target}' is not supported")
+            source = next(read for read in source.all_input_nodes if read in constants)
+
+
+def scope_of(node: fx.Node) -> str:
+    """Name of the module that calls a function, empty where that is the network itself."""
+    stack = node.meta.get("nn_module_stack") or {}
+    names = [name for name, _ in stack.values()]
+    return str(names[-1]) if names else ""
 
 
 def holds_tensors(value: Any) -> bool:

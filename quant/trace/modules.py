@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from quant.errors import ModelError
 from quant.fold import Norm, norm_of
-from quant.graph import Floats, Op, Pool, Slope, Transposed, Weights
+from quant.graph import Factor, Floats, Op, Pool, Slope, Transposed, Weights
 from quant.trace.call import Call
-from quant.trace.functions import enlarge, even_pool
+from quant.trace.functions import enlarge, even_pool, refuse_tanh
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 Read = Callable[[Call, Any], str]
@@ -116,6 +116,24 @@ def leaky_relu(call: Call, module: nn.LeakyReLU) -> str:
     return call.builder.activate(call.name, call.source, "leaky_relu", slope)
 
 
+def gelu(call: Call, module: nn.GELU) -> str:
+    """A GELU, exactly."""
+    refuse_tanh(call.target, module.approximate)
+    return call.builder.activate(call.name, call.source, "gelu")
+
+
+def softmax(call: Call, module: nn.Softmax) -> str:
+    """A softmax over the last axis of an image."""
+    if call.before.ndim != 4 or module.dim not in (-1, 3):
+        raise ModelError(f"layer {call.target}: only a softmax of scores is supported")
+    return call.builder.activate(call.name, call.source, "softmax", Factor(1.0))
+
+
+def layer_norm(call: Call, module: nn.LayerNorm) -> str:
+    """A norm of something else than tokens."""
+    raise ModelError(f"layer norm {call.target} reads no tokens (N, T, C)")
+
+
 def hardtanh(call: Call, module: nn.Hardtanh) -> str:
     """ReLU6 under its other name."""
     if (module.min_val, module.max_val) != (0, 6):
@@ -183,6 +201,9 @@ MODULES: dict[type, Read] = {
     nn.Hardsigmoid: activation("hardsigmoid"),
     nn.Hardswish: activation("hardswish"),
     nn.SiLU: activation("silu"),
+    nn.GELU: gelu,
+    nn.Softmax: softmax,
+    nn.LayerNorm: layer_norm,
     nn.MaxPool2d: max_pool,
     nn.AvgPool2d: avg_pool,
     nn.AdaptiveAvgPool2d: adaptive_pool,

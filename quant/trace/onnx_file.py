@@ -39,7 +39,7 @@ class Step:
 class OnnxFile:
     """A float network with one image as input and one output.
 
-    `values` are those of an image of zeros by name, constants among them; `variable` are not these.
+    `values` are those of an image of noise by name, constants among them; `variable` are not these.
     """
 
     image: str
@@ -146,23 +146,24 @@ def refuse_quantized(step: Step) -> None:
 
 
 def run(model: onnx.ModelProto, image: str, shape: tuple[int, ...]) -> dict[str, Array]:
-    """Every value of the network for images of zeros. Raises ModelError where it fails."""
+    """Every value of the network for images of noise. Raises ModelError where it fails."""
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
     names = list(dict.fromkeys(computed(model)))
+    noise = np.random.default_rng(0).standard_normal(shape, np.float32)
     del whole.graph.output[:]
     whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     try:
         session = onnxruntime.InferenceSession(
             whole.SerializeToString(), plain_options(), ["CPUExecutionProvider"]
         )
-        found = session.run(names, {image: np.zeros(shape, np.float32)})
+        found = session.run(names, {image: noise})
     except Exception as error:
         # onnxruntime has errors of its own for every cause.
         raise ModelError(f"the network does not run: {one_line(error)}") from None
     values = dict(zip(names, found, strict=True))
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    return {image: np.zeros(shape, np.float32), **weights, **values}
+    return {image: noise, **weights, **values}
 
 
 def computed(model: onnx.ModelProto) -> Iterator[str]:

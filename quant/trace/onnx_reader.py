@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from quant.errors import ModelError
 from quant.graph import Network
 from quant.trace.builder import Builder
+from quant.trace.check import check
 from quant.trace.onnx_call import OnnxCall, plain_name
 from quant.trace.onnx_file import OnnxFile, Step, read_file
 from quant.trace.onnx_operations import OPERATIONS
@@ -17,10 +20,15 @@ from quant.trace.pending import Pending, Value
 def read_onnx(path: Path) -> Network:
     """A float network with one image as input and one output, folded and fused as `trace` does.
 
-    Layers have the names of their weights less `.weight` where these are torch's, else those of
-    the nodes. Raises ModelError for what is not supported, naming it.
+    It gives what onnxruntime gives for an image of noise. Layers have the names of their weights
+    less `.weight` where these are torch's, else those of the nodes. Raises ModelError for what is
+    not supported, naming it.
     """
-    return _Reader(read_file(path)).network()
+    file = read_file(path)
+    network = _Reader(file).network()
+    image, expected = (torch.from_numpy(file.values[name]) for name in (file.image, file.output))
+    check(network, image, expected)
+    return network
 
 
 class _Reader:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from quant.errors import ModelError
 from quant.fold import Doubles, Norm
 from quant.trace.builder import Builder
+from quant.trace.seen import Seen, refused
 from quant.trace.views import Shape
 
 SIX, THREE = 6.0, 3.0
@@ -50,7 +51,7 @@ class Rectified:
     value: str | Affine
 
 
-Value = str | Affine | Padded | Rectified
+Value = str | Affine | Padded | Rectified | Seen
 
 
 class Pending:
@@ -68,6 +69,8 @@ class Pending:
             )
         if isinstance(value, str):
             return value
+        if isinstance(value, Seen):
+            raise refused(value)
         if value not in self._computed:
             self._computed[value] = self._compute(value)
         return self._computed[value]

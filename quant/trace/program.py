@@ -19,7 +19,8 @@ Array = NDArray[Any]
 class Operation:
     """A node: `args` by place, `kwargs` by name; tensors among them are `Ref`s.
 
-    It gives one tensor, a list (`many`), or sizes alone: then there are no `outputs`.
+    It gives one tensor, a list (`many`), or sizes alone: then there are no `outputs`. `scope` is
+    the name of the module that calls it.
     """
 
     target: str
@@ -27,6 +28,7 @@ class Operation:
     kwargs: Mapping[str, Any]
     outputs: tuple[str, ...]
     many: bool
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,14 @@ def to_operation(node: Mapping[str, Any]) -> Operation:
     args = tuple(argument(part["arg"]) for part in node["inputs"] if part not in keyword)
     names, many = named(node["outputs"][0]) if node["outputs"] else ([], False)
     kwargs = {part["name"]: argument(part["arg"]) for part in keyword}
-    return Operation(node["target"], args, kwargs, tuple(names), many)
+    scope = scope_of(node.get("metadata", {}).get("nn_module_stack", ""))
+    return Operation(node["target"], args, kwargs, tuple(names), many, scope)
+
+
+def scope_of(stack: str) -> str:
+    """The innermost module's name of `KEY,NAME,TYPE;KEY,NAME,TYPE..`; empty where there is none."""
+    parts = stack.split(";")[-1].split(",")
+    return parts[1] if len(parts) > 1 else ""
 
 
 def named(output: Mapping[str, Any]) -> tuple[list[str], bool]:

@@ -127,3 +127,10 @@ def test_weight_choices_leave_activations_in_float(widths: list[int]) -> None:
         to_bits(a, s.widths) for a, s in zip(choices.actions(policy), choices.steps, strict=True)
     ]
     assert meant == widths
+
+
+def test_what_stays_float_has_one_width() -> None:
+    tied = tied_choices(("a", "b"), (8, 16), floats={"b"})
+    assert tied.weight == tied.activation == {"a": (8, 16), "b": (32,)}
+    shared = weight_choices(("a", "b"), (2, 4), floats={"a"})
+    assert shared.weight == {"a": (32,), "b": (2, 4)}

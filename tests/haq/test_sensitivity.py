@@ -6,7 +6,7 @@ from haq.progress import Silent
 from haq.sensitivity import measure_sensitivities
 from quant.evaluate import Score
 from quant.policy import Bits, Policy
-from quant.recipe.table import LayerTable
+from quant.recipe.table import Table
 from tests.quant.recipe.test_table import table
 
 
@@ -28,7 +28,7 @@ class Told:
 
 
 def test_two_probes_a_layer_and_the_rest_by_errors() -> None:
-    tables: dict[str, LayerTable] = dict(table("mobile").tables)
+    tables: dict[str, Table] = dict(table("mobile").tables)
     told = Told()
     found = measure_sensitivities(told, tables, Silent())  # type: ignore[arg-type]
     assert len(told.asked) == 2 * len(tables)

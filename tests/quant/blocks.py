@@ -189,6 +189,50 @@ class DecoderBlock(nn.Module):
         return logits
 
 
+class SelfAttention(nn.Module):
+    """Attention of tokens to each other, by matrix products or by torch's own function."""
+
+    def __init__(self, dims: int, heads: int, fused: bool) -> None:
+        super().__init__()
+        self.heads, self.fused = heads, fused
+        self.qkv, self.out = nn.Linear(dims, 3 * dims), nn.Linear(dims, dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, tokens, dims = x.shape
+        qkv = self.qkv(x).reshape(count, tokens, 3, self.heads, dims // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        if self.fused:
+            found = F.scaled_dot_product_attention(q, k, v)
+        else:
+            scores = (q @ k.transpose(-2, -1)) * (dims // self.heads) ** -0.5
+            found = scores.softmax(dim=-1) @ v
+        joined: Tensor = self.out(found.transpose(1, 2).reshape(count, tokens, dims))
+        return joined
+
+
+class TransformerBlock(nn.Module):
+    """A small vision transformer (Dosovitskiy et al. 2021), as users write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 24, 4, 4)
+        self.first = nn.Parameter(torch.randn(1, 1, 24))
+        self.positions = nn.Parameter(torch.randn(1, 13, 24))
+        self.norms = nn.ModuleList(nn.LayerNorm(24) for _ in range(4))
+        self.attentions = nn.ModuleList((SelfAttention(24, 3, False), SelfAttention(24, 2, True)))
+        self.mlp = nn.Sequential(nn.Linear(24, 48), nn.GELU(), nn.Linear(48, 24))
+        self.classifier = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat((self.first.expand(x.shape[0], -1, -1), x), dim=1) + self.positions
+        for norm, attention in zip(self.norms, self.attentions, strict=False):
+            x = x + attention(norm(x))
+        x = x + self.mlp(self.norms[2](x))
+        logits: Tensor = self.classifier(self.norms[3](x)[:, 0])
+        return logits
+
+
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "mobile v3": (MobileNetV3Block, (3, 18, 18)),
     "efficient": (EfficientNetBlock, (3, 8, 10)),
@@ -196,6 +240,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "squeeze": (SqueezeNetBlock, (3, 29, 24)),
     "bottleneck": (BottleneckBlock, (3, 12, 12)),
     "decoder": (DecoderBlock, (3, 16, 20)),
+    "transformer": (TransformerBlock, (3, 16, 12)),
 }
 
 

@@ -84,8 +84,9 @@ class Teacher:
         self.widths = {node: widths[blob] for node, blob in self.names.items()}
         makers = centred_inputs(layers, bits)
         self.halves = {maker: np.float32(thresholds[name] / 2) for name, maker in makers.items()}
-        centred = {name: thresholds[name] / (2 if name in makers else 1) for name in bits}
-        self.scales = {name: activation_scale(centred[name]) for name in bits}
+        weighted = network.graph.weighted_names
+        centred = {name: thresholds[name] / (2 if name in makers else 1) for name in weighted}
+        self.scales = {name: activation_scale(centred[name]) for name in weighted}
         made = NaiveQuantizer(network, ranges, "ncnn").layers(policy)
         self.net = FakeQuantNet(network.graph, SavedQuantizer(policy, read_as_kept(made)), board)
 
@@ -95,7 +96,9 @@ class Teacher:
         scales = self.requantized_scales()
         values = {node: value / scales.get(node, 1.0) for node, value in found.items()}
         for node in self.net.graph.nodes:
-            if node.layer is not None:
+            if node.layer is not None and node.layer.is_product:
+                yield self.compare_product(node.layer, node, found)
+            elif node.layer is not None:
                 ours, theirs = self.run(node.layer, node, values), found[node.name]
                 half = self.halves.get(node.name, np.float32(0))
                 if node.name in scales:
@@ -105,6 +108,12 @@ class Teacher:
                 width = self.widths[node.name]
                 largest = self.largest_sum(node.layer, node, values)
                 yield Compared(node.layer, self.bits[node.name], width, theirs, ours, largest)
+
+    def compare_product(self, layer: Layer, node: Node, found: Mapping[str, Floats]) -> Compared:
+        """A product, which ncnn computes in float32 whatever the policy says."""
+        one, other = (torch.from_numpy(found[name])[None] for name in node.inputs)
+        ours = self.net.run_product(layer, one, other, self.policy)[0].numpy()
+        return Compared(layer, 32, self.widths[node.name], found[node.name], ours, 1.0)
 
     def operate(self, image: Floats) -> Iterator[Operated]:
         """Every node without layer on one image (C, H, W), on ncnn's own inputs."""
@@ -127,7 +136,7 @@ class Teacher:
     def requantized_scales(self) -> dict[str, float]:
         """Scale of every node that ncnn keeps in int8: that of the layer which reads it."""
         nodes = self.net.graph.nodes
-        sources = {n.inputs[0]: self.scales[n.name] for n in nodes if n.layer is not None}
+        sources = {n.inputs[0]: self.scales[n.name] for n in nodes if n.name in self.scales}
         return {s: scale for s, scale in sources.items() if self.widths[s] == 8}
 
     def largest_sum(self, layer: Layer, node: Node, values: Mapping[str, Floats]) -> float:

@@ -94,6 +94,11 @@ def each_layer(
         if node.layer is None:
             continue
         layer, expected = node.layer, values[tensors[node.name]]
+        if layer.is_product:
+            one, other = (torch.from_numpy(values[tensors[name]]) for name in node.inputs)
+            ours = net.run_product(layer, one, other, policy).numpy()
+            yield Compared(layer, expected, ours)
+            continue
         x, levels = values[tensors[node.inputs[0]]], layers[node.name].input
         if levels is None:
             yield Compared(layer, expected, run(net, layer, policy, x))

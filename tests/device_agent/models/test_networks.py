@@ -99,7 +99,7 @@ def test_leftovers_of_a_killed_registration_go_at_the_next_start(settings: Setti
 @pytest.mark.parametrize(
     ("layers", "cause"),
     [
-        (on("sum", lambda layer: replace(layer, type="MemoryData")), "type MemoryData"),
+        (on("sum", lambda layer: replace(layer, type="Noop")), "type Noop"),
         (on("sum", lambda layer: replace(layer, name="stem")), "same name"),
         (on("stem", lambda layer: layer.with_params(p31=7)), "masks"),
         (on("input", lambda layer: replace(layer, outputs=("x",))), "exactly one Input"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from env.actions import Choices, free_choices, tied_choices
 from haq.cost import AdditiveCost, bops_cost, size_cost
 from haq.cost.additive import layer_bops, layer_bytes
+from haq.cost.codebook import codebook_bytes
 from quant.graph import Graph, Layer
 from quant.ncnn.build import dump, float_layers, mixed_layers
 from quant.ncnn.runtime import capabilities
@@ -23,6 +24,8 @@ CHOICES = {"tied": tied_choices(GRAPH.layer_names), "free": free_choices(GRAPH.l
 POINTWISE = Layer("1x1", "conv", 8, 16, in_size=(4, 6), out_size=(4, 6))
 DEPTHWISE = Layer("dw", "conv", 6, 6, (3, 3), groups=6, in_size=(4, 6), out_size=(2, 3))
 LINEAR = Layer("fc", "linear", 5, 3)
+SCORES = Layer("s", "scores", 6, 2, groups=2, in_size=(1, 4), out_size=(4, 5))
+CONTEXT = Layer("c", "context", 2, 6, groups=2, in_size=(4, 5), out_size=(1, 4))
 
 
 @pytest.mark.parametrize("make", [size_cost, bops_cost])
@@ -95,3 +98,11 @@ def test_the_least_of_free_choices_keeps_the_ends() -> None:
     first, *middle, last = (least[name].weight for name in GRAPH.layer_names)
     assert (first, set(middle), last) == (8, {2}, 8)
     assert bops_cost(GRAPH, CHOICES["free"]).least()["layer3"] == Bits(2, 2)
+
+
+@pytest.mark.parametrize("layer", [SCORES, CONTEXT])
+def test_products_cost_the_bits_of_both_values_and_no_bytes(layer: Layer) -> None:
+    """Each of 4 x 5 pairs of tokens takes 6 multiplications, 3 for each of 2 heads."""
+    assert layer_bops(layer, Bits(3, 5)) == 4 * 5 * 6 * 3 * 5
+    assert layer_bytes(layer, Bits(3, 5)) == layer_bytes(layer, Bits(32, 32)) == 0
+    assert codebook_bytes(layer, Bits(3, 32)) == 0

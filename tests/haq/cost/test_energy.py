@@ -104,3 +104,10 @@ def test_other_files_are_refused(table: Any, tmp_path: Path) -> None:
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_energy(tmp_path / "absent.json")
+
+
+def test_both_values_of_a_product_are_moved(tmp_path: Path) -> None:
+    layer = Layer("s", "scores", 6, 2, groups=2, in_size=(1, 4), out_size=(4, 5))
+    table = read_energy(write(tmp_path / "t.json", {"mac_pj": {"8x8": 0.5}, "byte_pj": 100}))
+    expected_pj = 0.5 * 4 * 5 * 6 + 100 * (6 * 5 * 4 + 6 * 4 * 8) / 8
+    assert layer_energy(layer, Bits(4, 8), table) == pytest.approx(expected_pj / 1e9)

@@ -285,3 +285,12 @@ def test_a_metric_is_checked_and_may_be_the_reward() -> None:
         make_request(Asked(metric="iou"))
     with pytest.raises(InputError, match="own_absent:f cannot be imported"):
         make_request(Asked(metric="own_absent:f"))
+
+
+def test_products_are_float_where_ncnn_runs_them_and_beside_shared_weights() -> None:
+    products = {"middle"}
+    assert REQUEST.choices(NAMES, products).weight["middle"] == (32,)
+    shared = replace(REQUEST, quantizer="kmeans", bits=(1, 2))
+    assert shared.choices(NAMES, products).weight["middle"] == (32,)
+    simulated = replace(REQUEST, bits=(2, 4)).choices(NAMES, products)
+    assert simulated.weight["middle"] == simulated.activation["middle"] == (2, 4)

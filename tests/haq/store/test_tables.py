@@ -7,6 +7,8 @@ import pytest
 
 from haq.store.tables import load_table, save_table
 from quant.graph import Floats
+from quant.quantized import InputLevels
+from quant.recipe.products import LevelsEntry, ProductTable
 from quant.recipe.table import InputEntry, LayerTable, WeightEntry
 from tests.quant.recipe.test_table import table
 
@@ -16,8 +18,15 @@ def test_a_table_comes_back(name: str, tmp_path: Path) -> None:
     made = table("mobile").tables[name]
     save_table(tmp_path / "x.safetensors", made)
     found = load_table(tmp_path / "x.safetensors")
-    assert found is not None
+    assert isinstance(found, LayerTable) and isinstance(made, LayerTable)
     check(made, found)
+
+
+def test_a_table_of_a_product_comes_back(tmp_path: Path) -> None:
+    levels = LevelsEntry(InputLevels(3.5, -7, 7), 0.25), LevelsEntry(InputLevels(9.0, 0, 15), 0.5)
+    made = ProductTable({4: levels[1]}, {3: levels[0], 4: levels[1]})
+    save_table(tmp_path / "x.safetensors", made)
+    assert load_table(tmp_path / "x.safetensors") == made
 
 
 def check(one: LayerTable, other: LayerTable) -> None:

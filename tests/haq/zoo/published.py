@@ -145,6 +145,13 @@ PUBLISHED = {
         "504671eb7a513d62ebf81edd3a09343fefed26b44e6913b73d0990eec6b5c95e",
         f"{TORCHVISION} squeezenet1_1",
     ),
+    "vit_tiny": Published(
+        5_717_416,
+        1_253_683_200,
+        50 + 2 * 12,
+        "e9bef1dcfd84d7fdcfe1dd5f23bd1221ad4fa1970efe15328bf34a3948774c3a",
+        f"{TIMM} vit_tiny_patch16_224",
+    ),
 }
 
 

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from quant.fake_quant import multiply_rounded
 from quant.float_net import activate, apply_layer
 from quant.graph import Floats, Graph, Layer, Network, Node
 from quant.ncnn.build import blob_names, dump, float_layers
 from quant.ncnn.runtime import Engine
 from quant.ncnn.simulate import simulated_layers
-from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers
+from quant.quantized import InputLevels, QuantizedLayer, QuantizedLayers, quantized_product
 from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case
 
@@ -28,9 +29,21 @@ def random_layers(network: Network, seed: int) -> dict[str, QuantizedLayer]:
     """Every layer with bits, scales, spread and offset of its own; many inputs get clipped."""
     rng = np.random.default_rng(seed)
     return {
-        layer.name: random_layer(layer, network.weights[layer.name].bias, rng)
+        layer.name: random_product(rng)
+        if layer.is_product
+        else random_layer(layer, network.weights[layer.name].bias, rng)
         for layer in network.graph.layers
     }
+
+
+def random_product(rng: np.random.Generator) -> QuantizedLayer:
+    """Levels of one of its values, of both or of none."""
+    highs = rng.integers(1, 128, 2)
+    levels = [
+        InputLevels(float(high / rng.uniform(0.3, 6)), -high, high) for high in highs.tolist()
+    ]
+    first, second = (found if rng.random() < 0.8 else None for found in levels)
+    return quantized_product(first, second)
 
 
 def random_layer(layer: Layer, bias: Floats, rng: np.random.Generator) -> QuantizedLayer:
@@ -97,12 +110,20 @@ def check_network(network: Network, layers: QuantizedLayers, image: Floats) -> N
     made = simulated_layers(graph, layers)
     there = {blob for layer in made for blob in layer.outputs}
     engine = Engine.from_memory(*dump(made))
-    wanted = [*names.values(), *(f"{n}_levels" for n, layer in layers.items() if layer.input)]
+    weighted = graph.weighted_names
+    wanted = [*names.values(), *(f"{n}_levels" for n in weighted if layers[n].input)]
     blobs = engine.blobs(image, [name for name in wanted if name in there])
     values: dict[str, Doubles] = {graph.nodes[0].name: image.astype(np.float64)}
     for node in graph.nodes:
         blob = names[node.name]
-        if node.layer is not None:
+        if node.layer is not None and node.layer.is_product:
+            read = (torch.from_numpy(values[name].astype(np.float32)) for name in node.inputs)
+            one, other = (value[None] for value in read)
+            product = multiply_rounded(node.layer, one, other, layers[node.name])[0].numpy()
+            # A value in the middle of two levels, to float32's digits, may become either of them.
+            error = np.abs(blobs[blob] - product)
+            assert (error <= TOLERANCE * max(1.0, np.abs(product).max())).mean() > 0.99
+        elif node.layer is not None:
             layer, x = layers[node.name], values[node.inputs[0]]
             if layer.input is not None:
                 levels = blobs[f"{node.name}_levels"]

@@ -133,12 +133,14 @@ def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:
 @pytest.mark.parametrize(
     ("then", "message"),
     [
-        (lambda net, y: y.softmax(1), "operation 'softmax' is not supported"),
+        (lambda net, y: y.softmax(1), "'softmax': only a softmax of scores"),
         (lambda net, y: net.other(net.other(y)), "layer other is used twice"),
         (lambda net, y: y - y.relu(), "subtracts two values"),
         (lambda net, y: y.half().float(), "casts to other than float32"),
         (lambda net, y: y.to(torch.int32), "casts to other than float32"),
         (lambda net, y: y / y, "divides by what is no constant"),
+        (lambda net, y: y[:, :, ::2, ::2], "only ranges of channels"),
+        (lambda net, y: y[:, ::2], "only ranges of channels"),
         (lambda net, y: y.add(y.relu(), alpha=2), "has an alpha"),
         (lambda net, y: y.clamp(-1, 1), "only clipped at 0"),
         (lambda net, y: F.pad(y, (1, 1), value=2.0), "pads other than zeros"),

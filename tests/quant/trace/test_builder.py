@@ -9,6 +9,7 @@ from quant.errors import ModelError
 from quant.fold import norm_of
 from quant.graph import Channels, Floats, Groups, Layer, Pool, Upsample, Weights
 from quant.trace.builder import Builder
+from quant.trace.seen import Seen
 from quant.trace.windows import Window
 
 
@@ -100,7 +101,9 @@ def test_an_output_that_only_looks_like_a_vector_becomes_one() -> None:
 
 
 def swapped(builder: Builder) -> str:
-    return builder.permute("p", builder.reshape("r", "x", (2, 2, 36)), (0, 2, 1, 3))
+    found = builder.permute("p", builder.reshape("r", "x", (2, 2, 36)), (0, 2, 1, 3))
+    assert isinstance(found, str)
+    return found
 
 
 Do = Callable[[Builder], object]
@@ -122,7 +125,6 @@ Do = Callable[[Builder], object]
         (lambda b: b.upsample("a", "x", (4, 9, 12), "nearest"), "'a' does not enlarge by whole"),
         (lambda b: b.mean("a", "v"), "'a' reads a vector of 4, not an image"),
         (lambda b: b.activate("a", b.reshape("r", "x", (2, 72)), "relu"), "reads a value of shape"),
-        (lambda b: b.permute("p", "x", (0, 2, 1, 3)), "'p' is not supported"),
         (lambda b: b.finish("x", (4, 6, 6)), "there is nothing to run"),
         (
             lambda b: b.reshape("s", swapped(b), (144,)),
@@ -133,3 +135,10 @@ Do = Callable[[Builder], object]
 def test_refusals(do: Do, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         do(begun())
+
+
+def test_axes_in_another_order_are_places_of_the_node() -> None:
+    builder = begun()
+    found = builder.permute("p", "x", (0, 2, 3, 1))
+    assert isinstance(found, Seen) and found.source == "x"
+    assert np.array_equal(found.places, builder.see("x").places.transpose(0, 2, 3, 1))

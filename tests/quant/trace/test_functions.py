@@ -91,7 +91,7 @@ def test_functions_compute_what_they_did(then: Then, ops: list[str]) -> None:
         (lambda x: x[:, :, 1:3], "'getitem': of indexes only"),
         (lambda x: x[:, 3], "'getitem': of indexes only"),
         (lambda x: x.narrow(2, 0, 3), "'narrow': only channels"),
-        (lambda x: x.permute(0, 2, 3, 1), "'permute' is not supported: axes are only swapped"),
+        (lambda x: x.permute(0, 2, 3, 1), "is read with its axes moved"),
         (lambda x: x.flatten(0, 1), "'flatten' mixes the images"),
         (lambda x: torch.sigmoid(x.flatten(2)), "'sigmoid' reads a value of shape 8x60"),
         (lambda x: F.adaptive_avg_pool2d(x, 4), "6x10 pixels to 4x4 is not supported"),

@@ -37,7 +37,7 @@ def export(net: nn.Module, shape: tuple[int, ...], path: Path) -> None:
         torch.onnx.export(net, (torch.zeros(1, *shape),), path, dynamo=False)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *BLOCKS])
+@pytest.mark.parametrize("kind", [*KINDS, *(kind for kind in BLOCKS if kind != "transformer")])
 def test_an_exported_network_is_the_module(kind: str, tmp_path: Path) -> None:
     known = case(kind) if kind in KINDS else block(kind)
     export(known.module, known.images.shape[1:], tmp_path / "net.onnx")
@@ -51,6 +51,13 @@ def test_an_exported_network_is_the_module(kind: str, tmp_path: Path) -> None:
     ours, fxs = ([n.op for n in net.graph.nodes] for net in (network, known.network))
     assert ours == fxs
     assert dict(network.graph.stays_float) == dict(known.network.graph.stays_float)
+
+
+def test_a_transformer_is_refused_by_name(tmp_path: Path) -> None:
+    known = block("transformer")
+    export(known.module, known.images.shape[1:], tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match=r"is not supported|axes moved"):
+        read_onnx(tmp_path / "net.onnx")
 
 
 @pytest.mark.parametrize("name", ["mbv3_small", "lite0", "mnasnet_a1"])

@@ -1,0 +1,55 @@
+"""torch's operations below its functions (ATen) on tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from quant.graph import Weights
+from quant.trace.aten_layers import array, bias_of, layer_name
+from quant.trace.call import Call
+from quant.trace.seen import Seen
+from quant.trace.token_functions import TOKEN_FUNCTIONS, split, tokens
+
+Read = Callable[[Call], Any]
+
+
+def linear(call: Call) -> Seen | str:
+    """linear(x, weight, bias)."""
+    weight = array(call, 1)
+    weights = Weights(np.ascontiguousarray(weight), bias_of(call, 2, len(weight)))
+    return tokens(call).linear(layer_name(call), call.args[0], weights)
+
+
+def layer_norm(call: Call) -> Seen:
+    """layer_norm(x, shape, weight, bias, eps)."""
+    ones = np.ones(call.args[1], np.float32)
+    given = len(call.args) > 2 and call.args[2] is not None
+    weights = Weights(array(call, 2) if given else ones, bias_of(call, 3, len(ones)))
+    name = layer_name(call, 2) if given else call.label
+    return tokens(call).layer_norm(name, call.args[0], weights, call.argument(4, "eps", 1e-5))
+
+
+def take(call: Call) -> Seen:
+    """A range of an axis: slice(x, axis, start, end, step)."""
+    axis = call.argument(1, "dim", 0)
+    part = slice(call.argument(2, "start"), call.argument(3, "end"), call.argument(4, "step", 1))
+
+    def cut(places: Any) -> Any:
+        return np.moveaxis(np.moveaxis(places, axis, 0)[part], 0, axis)
+
+    found: Seen = call.args[0].moved(cut)
+    return found
+
+
+WITH_WEIGHTS: Mapping[str, Read] = {"linear": linear, "layer_norm": layer_norm}
+"""Operations whose constants have names."""
+
+ATEN_TOKENS: Mapping[str, Read] = {
+    **TOKEN_FUNCTIONS,
+    **{"slice": take, "split_with_sizes": split},
+    **dict.fromkeys(("_unsafe_view", "squeeze_copy"), TOKEN_FUNCTIONS["view"]),
+    **dict.fromkeys(("alias", "lift_fresh_copy", "to"), TOKEN_FUNCTIONS["clone"]),
+}
