@@ -41,11 +41,13 @@ def add(pending: Pending, call: Call) -> Value:
 
 
 def subtract(pending: Pending, call: Call) -> Value:
-    """A value less constants, or constants less a value; rsub has its arguments swapped."""
+    """A value less another one or constants, or constants less a value; rsub swaps them."""
     refuse_alpha(call)
     values, constant = operands(call)
     if constant is None:
-        raise ModelError(f"operation '{call.name}' subtracts two values, which is not supported")
+        first, second = values if call.target == "sub" else reversed(values)
+        negative = pending.times(f"{call.name}_negative", second, -1.0)
+        return pending.builder.add(call.name, [pending.plain(first), pending.plain(negative)])
     if (values[0] is call.args[0]) == (call.target == "sub"):
         return pending.plus(call.name, values[0], -constant)
     return pending.plus(call.name, pending.times(call.name, values[0], -1.0), constant)
@@ -183,6 +185,7 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **{"upsample_nearest2d": upsample("nearest"), "upsample_bilinear2d": upsample("bilinear")},
     **{"max_pool2d_with_indices": FUNCTIONS["max_pool2d"]},
     **{"_adaptive_avg_pool2d": FUNCTIONS["adaptive_avg_pool2d"]},
+    **{"_softmax": FUNCTIONS["softmax"], "_log_softmax": FUNCTIONS["log_softmax"]},
     **{"split_with_sizes": FUNCTIONS["split"], "feature_dropout": FUNCTIONS["dropout"]},
     **{"native_channel_shuffle": FUNCTIONS["channel_shuffle"]},
     **dict.fromkeys(("_unsafe_view", "squeeze_copy"), FUNCTIONS["view"]),

@@ -48,6 +48,7 @@ class Builder:
         self._weights: dict[str, Weights] = {}
         self._norms: dict[str, Norm] = {}
         self._views: dict[str, View] = {}
+        self._ends: dict[str, str] = {}
 
     def image(self, name: str, shape: Shape) -> str:
         """The one input (C, H, W)."""
@@ -111,7 +112,7 @@ class Builder:
         The factor (C, 1, 1) becomes the second input.
         """
         ordered = sorted(sources, key=lambda source: -prod(self._shape(name, source)))
-        shapes = [self.nodes[source].shape for source in ordered]
+        shapes = [self.node(source).shape for source in ordered]
         if len(shapes) != 2 or shapes[1] not in (shapes[0], (shapes[0][0], 1, 1)):
             raise ModelError(
                 f"operation '{name}' is not the product of two values of one shape, or of an image "
@@ -181,7 +182,7 @@ class Builder:
     def reshape(self, name: str, source: str, shape: Shape) -> str:
         """The same numbers in another shape: flattened, or on the way to a shuffle."""
         view = self._view(source)
-        node = self.nodes[view.source]
+        node = self.node(view.source)
         if view.groups:
             if shape != node.shape:
                 raise ModelError(f"operation '{name}' makes no image of shuffled channels")
@@ -198,18 +199,34 @@ class Builder:
         view = self._view(source)
         if view.groups:
             raise ModelError(f"'{source}' reads channels that are half shuffled")
-        node = whole(view.source, self.nodes[view.source].shape)
+        node = whole(view.source, self.node(view.source).shape)
         return node.moved(lambda places: places.reshape(len(places), *view.shape))
 
     def permute(self, name: str, source: str, order: Sequence[int]) -> str | Seen:
         """Axes in another order, the batch being among them: a shuffle, or on the way to tokens."""
         view = self._view(source)
-        groups = dealt_groups(view, self.nodes[view.source].shape, tuple(order))
+        groups = dealt_groups(view, self.node(view.source).shape, tuple(order))
         if not groups:
             return self.see(source).moved(lambda places: places.transpose(order))
         shape = tuple(view.shape[axis - 1] for axis in order[1:])
         self._views[name] = View(view.source, shape, groups)
         return name
+
+    def end(self, name: str, source: str) -> str:
+        """A softmax over the classes, plain or logarithmic, that may only be the network's end.
+
+        It is left out: what is compared, and what gets exported, are logits.
+        """
+        self._ends[name] = source
+        return name
+
+    def node(self, source: str) -> Node:
+        """A node that others read."""
+        if source in self._ends:
+            raise ModelError(f"'{source}' is a softmax over classes: only supported at the end")
+        if source not in self.nodes:
+            raise ModelError(f"'{source}' is neither image nor vector, and is read as one")
+        return self.nodes[source]
 
     def append(self, node: Node) -> str:
         """A node as it is."""
@@ -220,19 +237,20 @@ class Builder:
 
     def finish(self, source: str, shape: Shape) -> Network:
         """The network that gives `source`, in the shape that it has for one image."""
+        source = self._ends.get(source, source)
         if self._shape("output", source) != shape:
             source = self._plain(f"{source}_flat", "reshape", (source,), shape)
         return fuse(self.nodes, source, self._weights, self._norms)
 
     def _view(self, source: str) -> View:
-        return self._views.get(source) or View(source, self.nodes[source].shape)
+        return self._views.get(source) or View(source, self.node(source).shape)
 
     def _shape(self, name: str, source: str) -> Shape:
         """Shape of a value that `name` reads."""
         if source in self._views:
             shape = written(self._views[source].shape)
             raise ModelError(f"'{name}' reads a value of shape {shape}: neither image nor vector")
-        return self.nodes[source].shape
+        return self.node(source).shape
 
     def _image(self, name: str, source: str) -> Shape:
         """Shape (C, H, W) of an image that `name` reads."""

@@ -49,10 +49,19 @@ def scaled(call: Call, factor: float) -> str:
 
 
 def softmax(call: Call) -> str:
-    """A softmax over the last axis of an image: of what each token's scores are."""
+    """A softmax over the last axis of an image, as scores are, or over classes at the end."""
+    if call.axis(call.argument(1, "dim")) == 1 and not call.kwargs.get("dtype"):
+        return call.builder.end(call.label, call.source)
     if call.before.ndim != 4 or call.axis(call.argument(1, "dim")) != 3 or call.kwargs.get("dtype"):
         raise ModelError(f"operation '{call.name}': only a softmax of scores is supported")
     return call.builder.activate(call.label, call.source, "softmax", Factor(1.0))
+
+
+def log_softmax(call: Call) -> str:
+    """Logarithms of a softmax over classes, at the end."""
+    if call.axis(call.argument(1, "dim")) != 1:
+        raise ModelError(f"operation '{call.name}': only a softmax over classes is supported")
+    return call.builder.end(call.label, call.source)
 
 
 def gelu(call: Call) -> str:
@@ -128,6 +137,16 @@ def mean(call: Call) -> str:
     return call.builder.mean(call.name, call.source)
 
 
+def maximum(call: Call) -> str:
+    """The maximum of all pixels; both axes go."""
+    axes = call.argument(1, "dim", ())
+    if call.before.ndim != 4 or {call.axis(axis) for axis in axes} != {2, 3}:
+        raise ModelError(f"operation '{call.name}': only the maximum over (2, 3) is supported")
+    channels, *size = call.before.shape[1:]
+    window = Pool((size[0], size[1]), (1, 1), (0, 0, 0, 0))
+    return call.builder.max_pool(call.name, call.source, (channels, 1, 1), window)
+
+
 def reshape(call: Call) -> str:
     """The same numbers in another shape."""
     if call.result.shape[0] != call.before.shape[0]:
@@ -182,6 +201,13 @@ def even_pool(call: Call) -> str:
     before, after = tuple(call.before.shape[1:]), call.shape
     window = even_window(call.name, before, after)
     return call.builder.avg_pool(call.name, call.source, after, window)
+
+
+def even_max_pool(call: Call) -> str:
+    """An adaptive maximum whose windows are all the same."""
+    before, after = tuple(call.before.shape[1:]), call.shape
+    window = even_window(call.name, before, after)
+    return call.builder.max_pool(call.name, call.source, after, window)
 
 
 def max_pool(call: Call) -> str:
@@ -255,9 +281,10 @@ FUNCTIONS: dict[str, Read] = {
     **{"sigmoid": activation("sigmoid"), "sigmoid_": activation("sigmoid")},
     **{"hardsigmoid": activation("hardsigmoid"), "hardswish": activation("hardswish")},
     **{"silu": activation("silu"), "leaky_relu": leaky_relu, "gelu": gelu},
-    **{"truediv": div, "div": div, "softmax": softmax},
+    **{"truediv": div, "div": div, "softmax": softmax, "log_softmax": log_softmax},
     **{"clamp": clamp, "clip": clamp, "hardtanh": clamp},
     **{"adaptive_avg_pool2d": even_pool, "avg_pool2d": avg_pool},
+    **{"adaptive_max_pool2d": even_max_pool, "amax": maximum},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},
     **dict.fromkeys(("dropout", "dropout2d", "stochastic_depth"), in_evaluation),

@@ -12,7 +12,7 @@ from quant.errors import ModelError
 from quant.fold import Norm, norm_of
 from quant.graph import Factor, Floats, Op, Pool, Slope, Transposed, Weights
 from quant.trace.call import Call
-from quant.trace.functions import enlarge, even_pool, refuse_tanh
+from quant.trace.functions import enlarge, even_max_pool, even_pool, refuse_tanh
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 Read = Callable[[Call, Any], str]
@@ -123,10 +123,19 @@ def gelu(call: Call, module: nn.GELU) -> str:
 
 
 def softmax(call: Call, module: nn.Softmax) -> str:
-    """A softmax over the last axis of an image."""
+    """A softmax over the last axis of an image, or over classes at the end."""
+    if call.axis(1 if module.dim is None else module.dim) == 1:
+        return call.builder.end(call.name, call.source)
     if call.before.ndim != 4 or module.dim not in (-1, 3):
         raise ModelError(f"layer {call.target}: only a softmax of scores is supported")
     return call.builder.activate(call.name, call.source, "softmax", Factor(1.0))
+
+
+def log_softmax(call: Call, module: nn.LogSoftmax) -> str:
+    """Logarithms of a softmax over classes, at the end."""
+    if call.axis(1 if module.dim is None else module.dim) != 1:
+        raise ModelError(f"layer {call.target}: only a softmax over classes is supported")
+    return call.builder.end(call.name, call.source)
 
 
 def layer_norm(call: Call, module: nn.LayerNorm) -> str:
@@ -167,6 +176,11 @@ def adaptive_pool(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
     return even_pool(call)
 
 
+def adaptive_max_pool(call: Call, module: nn.AdaptiveMaxPool2d) -> str:
+    """An adaptive maximum whose windows are all the same."""
+    return even_max_pool(call)
+
+
 def shuffle(call: Call, module: nn.ChannelShuffle) -> str:
     """Channels dealt out to groups."""
     return call.builder.shuffle(call.name, call.source, module.groups)
@@ -203,10 +217,12 @@ MODULES: dict[type, Read] = {
     nn.SiLU: activation("silu"),
     nn.GELU: gelu,
     nn.Softmax: softmax,
+    nn.LogSoftmax: log_softmax,
     nn.LayerNorm: layer_norm,
     nn.MaxPool2d: max_pool,
     nn.AvgPool2d: avg_pool,
     nn.AdaptiveAvgPool2d: adaptive_pool,
+    nn.AdaptiveMaxPool2d: adaptive_max_pool,
     nn.ChannelShuffle: shuffle,
     nn.Upsample: upsample,
     nn.Flatten: flatten,

@@ -11,7 +11,14 @@ import onnx
 from quant.graph import Op, Slope
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
-from quant.trace.onnx_pools import average_pool, max_pool, mean, pad, resize
+from quant.trace.onnx_pools import (
+    average_pool,
+    global_max_pool,
+    max_pool,
+    mean,
+    pad,
+    resize,
+)
 from quant.trace.pending import Value, by_channel
 
 Read = Callable[[OnnxCall], Any]
@@ -26,10 +33,12 @@ def add(call: OnnxCall) -> Value:
 
 
 def subtract(call: OnnxCall) -> Value:
-    """A value less constants, or constants less a value."""
+    """A value less another one or constants, or constants less a value."""
     variable, constant = operands(call)
     if constant is None:
-        raise call.refused("subtracts two values, which is not supported")
+        negative = call.pending.times(f"{call.name}_negative", variable[1], -1.0)
+        both = [call.pending.plain(value) for value in (variable[0], negative)]
+        return call.pending.builder.add(call.name, both)
     if call.file.constant(call.step.inputs[0]) is None:
         return call.pending.plus(call.name, variable[0], -constant)
     negative = call.pending.times(call.name, variable[0], -1.0)
@@ -150,6 +159,13 @@ def identity(call: OnnxCall) -> Value:
     return call.value
 
 
+def softmax(call: OnnxCall) -> Value:
+    """A softmax over the classes, plain or logarithmic, at the end."""
+    if call.axis(call.attribute("axis", -1)) != 1:
+        raise call.refused("is over another axis than classes, which is not supported")
+    return call.pending.builder.end(call.name, call.source)
+
+
 def cast(call: OnnxCall) -> Value:
     """Nothing: numbers stay float32."""
     if call.attribute("to") != onnx.TensorProto.FLOAT:
@@ -166,9 +182,10 @@ OPERATIONS: dict[str, Read] = {
     **{"Transpose": transpose, "Pad": pad, "Resize": resize, "Expand": expand},
     **{"MaxPool": max_pool, "AveragePool": average_pool},
     **{"GlobalAveragePool": mean, "ReduceMean": mean},
+    **{"GlobalMaxPool": global_max_pool, "ReduceMax": global_max_pool},
     **{"Relu": activation("relu"), "LeakyRelu": leaky_relu, "Clip": clip},
     **{"Sigmoid": activation("sigmoid"), "HardSigmoid": hard_sigmoid},
     **{"HardSwish": activation("hardswish")},
     **dict.fromkeys(("Identity", "Dropout"), identity),
-    "Cast": cast,
+    **{"Cast": cast, "Softmax": softmax, "LogSoftmax": softmax},
 }

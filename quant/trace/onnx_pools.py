@@ -43,11 +43,24 @@ def window(call: OnnxCall, counts_pads: bool = False) -> Pool:
 
 def mean(call: OnnxCall) -> Value:
     """The mean over all pixels."""
+    refuse_other_axes(call)
+    return call.pending.builder.mean(call.name, call.source)
+
+
+def global_max_pool(call: OnnxCall) -> Value:
+    """The maximum of all pixels."""
+    refuse_other_axes(call)
+    channels, *size = call.before
+    window = Pool((size[0], size[1]), (1, 1), (0, 0, 0, 0))
+    return call.pending.builder.max_pool(call.name, call.source, (channels, 1, 1), window)
+
+
+def refuse_other_axes(call: OnnxCall) -> None:
+    """Raise ModelError where a reduction is not over all pixels."""
     axes = None if len(call.step.inputs) < 2 else call.constant(1)
     given = call.attribute("axes") if axes is None else axes.tolist()
-    if call.step.op == "ReduceMean" and {call.axis(axis) for axis in given or ()} != {2, 3}:
+    if call.step.op.startswith("Reduce") and {call.axis(axis) for axis in given or ()} != {2, 3}:
         raise call.refused("is over other axes than (2, 3)")
-    return call.pending.builder.mean(call.name, call.source)
 
 
 def pad(call: OnnxCall) -> Value:

@@ -46,7 +46,7 @@ class Tokens:
         if value.places.ndim == 2:
             return self.builder.linear(name, node, weights)
         weight = weights.weight[:, :, None, None]
-        shape = (len(weight), 1, self.builder.nodes[node].shape[2])
+        shape = (len(weight), 1, self.builder.node(node).shape[2])
         made = self.builder.conv(name, node, shape, Weights(weight, weights.bias), Window())
         return self.seen(made, value)
 
@@ -66,15 +66,12 @@ class Tokens:
         return self._constant(name, "shift", value, Weights(weight, NONE))
 
     def scale(self, name: str, value: Seen, factor: Numbers) -> Seen:
-        """A factor for all numbers, or one a channel (C,)."""
-        node = self.node(name, value)
-        zeros = np.zeros(self.builder.nodes[node].shape[0])
-        if factor.size not in (1, len(zeros)):
-            raise ModelError(
-                f"operation '{name}': of factors only a number, or one a channel, fits"
-            )
-        norm = Norm(zeros, zeros + factor.reshape(-1), zeros)
-        return self.seen(self.builder.norm(name, node, norm), value)
+        """A factor for all numbers, of heads, too, or one a channel (C,)."""
+        if value.places.ndim == 4 and factor.size == 1:
+            heads = value.places.shape[1]
+            made = self._norm(name, self._rows(f"{name}_input", value, heads_to_rows), factor)
+            return self._whole(made).moved(lambda places: rows_to_heads(places, heads))
+        return self.seen(self._norm(name, self.node(name, value), factor), value)
 
     def add(self, name: str, values: tuple[Seen, Seen]) -> Seen:
         """The sum of two values."""
@@ -84,7 +81,7 @@ class Tokens:
     def prepend(self, name: str, value: Seen, tokens: Floats) -> Seen:
         """The same tokens (count, C) before those of every image."""
         node = self.node(name, value)
-        channels, _, after = self.builder.nodes[node].shape
+        channels, _, after = self.builder.node(node).shape
         weights = Weights(np.ascontiguousarray(tokens.T), NONE)
         shape = (channels, 1, after + len(tokens))
         made = Node(name, "prepend", (node,), shape, constants=weights)
@@ -111,7 +108,7 @@ class Tokens:
         heads = heads_of(name, queries, keys)
         one = self._rows(f"{name}.queries", queries, heads_to_rows)
         other = self._rows(f"{name}.keys", keys, how)
-        (channels, _, tokens), (_, _, read) = (self.builder.nodes[n].shape for n in (one, other))
+        (channels, _, tokens), (_, _, read) = (self.builder.node(n).shape for n in (one, other))
         layer = Layer(
             name,
             "scores",
@@ -125,11 +122,11 @@ class Tokens:
 
     def context(self, name: str, chances: str, values: Seen) -> Seen:
         """Values summed by scores: heads (N, heads, T, d)."""
-        heads, tokens, read = self.builder.nodes[chances].shape
+        heads, tokens, read = self.builder.node(chances).shape
         if values.places.ndim != 4 or values.places.shape[1:3] != (heads, read):
             raise ModelError(f"operation '{name}' does not multiply scores with values")
         node = self._rows(f"{name}.values", values, heads_to_rows)
-        channels = self.builder.nodes[node].shape[0]
+        channels = self.builder.node(node).shape[0]
         layer = Layer(
             name,
             "context",
@@ -155,14 +152,22 @@ class Tokens:
             return found.moved(lambda places: places[:, :, 0, 0])
         return found.moved(rows_to_tokens)
 
+    def _norm(self, name: str, node: str, factor: Numbers) -> str:
+        zeros = np.zeros(self.builder.node(node).shape[0])
+        if factor.size not in (1, len(zeros)):
+            raise ModelError(
+                f"operation '{name}': of factors only a number, or one a channel, fits"
+            )
+        return self.builder.norm(name, node, Norm(zeros, zeros + factor.reshape(-1), zeros))
+
     def _whole(self, node: str) -> Seen:
-        return whole(node, self.builder.nodes[node].shape)
+        return whole(node, self.builder.node(node).shape)
 
     def _constant(
         self, name: str, op: Op, value: Seen, weights: Weights, detail: Detail | None = None
     ) -> Seen:
         node = self.node(name, value)
-        shape = self.builder.nodes[node].shape
+        shape = self.builder.node(node).shape
         made = Node(name, op, (node,), shape, None, detail, weights)
         return self.seen(self.builder.append(made), value)
 
@@ -190,7 +195,7 @@ class Tokens:
 
     def _take(self, name: str, source: str, start: int, stop: int) -> str:
         """Tokens `start` up to `stop` of a row."""
-        channels, _, tokens = self.builder.nodes[source].shape
+        channels, _, tokens = self.builder.node(source).shape
         if (start, stop) == (0, tokens):
             return source
         shape, part = (channels, 1, stop - start), graph.Tokens(start, stop)

@@ -112,6 +112,11 @@ def test_a_branch_that_depends_on_the_size() -> None:
         (lambda net, y: y * (F.relu6(y + 3) / 6), ["conv", "hardswish"]),
         (lambda net, y: torch.sigmoid(y) * y, ["conv", "silu"]),
         (lambda net, y: y + net.shift, ["conv"]),
+        (lambda net, y: y.sigmoid() - y, ["conv", "sigmoid", "scale", "add"]),
+        (
+            lambda net, y: F.adaptive_max_pool2d(y, 1) - y.amax((2, 3), True),
+            ["conv", "max_pool", "max_pool", "scale", "add"],
+        ),
         (lambda net, y: (1 - y) / 3, ["conv"]),
         (lambda net, y: (y - net.shift).relu() * 2, ["conv", "scale"]),
         (lambda net, y: net.other(F.pad(y, (1, 2, 0, 1))), ["conv", "conv"]),
@@ -133,9 +138,9 @@ def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:
 @pytest.mark.parametrize(
     ("then", "message"),
     [
-        (lambda net, y: y.softmax(1), "'softmax': only a softmax of scores"),
+        (lambda net, y: y.softmax(2), "'softmax': only a softmax of scores"),
+        (lambda net, y: y * y.softmax(1), "'softmax' is a softmax over classes"),
         (lambda net, y: net.other(net.other(y)), "layer other is used twice"),
-        (lambda net, y: y - y.relu(), "subtracts two values"),
         (lambda net, y: y.half().float(), "casts to other than float32"),
         (lambda net, y: y.to(torch.int32), "casts to other than float32"),
         (lambda net, y: y / y, "divides by what is no constant"),

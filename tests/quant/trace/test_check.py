@@ -33,6 +33,16 @@ def test_what_was_misread_is_refused() -> None:
         check(replace(network, weights=weights), probe(SHAPE), net(probe(SHAPE)))
 
 
+def test_a_softmax_at_the_end_makes_no_difference() -> None:
+    net, network = made()
+    with torch.no_grad():
+        logits = net(probe(SHAPE))
+    check(network, probe(SHAPE), logits.softmax(1))
+    check(network, probe(SHAPE), logits.log_softmax(1))
+    with pytest.raises(ModelError, match="gives other outputs"):
+        check(network, probe(SHAPE), logits.sigmoid())
+
+
 def test_outputs_that_are_not_finite_say_nothing() -> None:
     _, network = made()
     check(network, probe(SHAPE), torch.full((2, 5), float("nan")))

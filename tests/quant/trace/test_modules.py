@@ -28,6 +28,7 @@ SHAPE = (4, 7, 9)
         (nn.AvgPool2d((7, 9)), ["global_avg_pool"]),
         (nn.AdaptiveAvgPool2d((7, 3)), ["avg_pool"]),
         (nn.AdaptiveAvgPool2d((None, 1)), ["avg_pool"]),
+        (nn.AdaptiveMaxPool2d((7, 3)), ["max_pool"]),
         (nn.ChannelShuffle(2), ["shuffle"]),
         (nn.UpsamplingNearest2d(scale_factor=2), ["upsample"]),
         (nn.Upsample((14, 27), mode="bilinear"), ["upsample"]),
@@ -44,6 +45,17 @@ def test_modules_compute_what_they_did(module: nn.Module, ops: list[str]) -> Non
     assert [node.op for node in network.graph.nodes] == ["input", *ops]
     with torch.no_grad():
         torch.testing.assert_close(FloatNet(network).logits(x), module(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(1), nn.LogSoftmax(-1), nn.Softmax()])
+def test_a_softmax_over_the_classes_is_left_out(end: nn.Module) -> None:
+    body = nn.Sequential(nn.Flatten(), nn.Linear(252, 5))
+    x = torch.randn(2, *SHAPE)
+    network = trace(nn.Sequential(body, end), SHAPE)
+    with torch.no_grad():
+        torch.testing.assert_close(FloatNet(network).logits(x), body(x), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ModelError, match="only supported at the end"):
+        trace(nn.Sequential(body, end, nn.Linear(5, 5)), SHAPE)
 
 
 class DynamicConv2d(nn.Conv2d):

@@ -124,11 +124,24 @@ def test_resizing(how: tuple[str, str, str | None], vertical: int, horizontal: i
         ("Identity", {}),
         ("Cast", {"to": onnx.TensorProto.FLOAT}),
         ("GlobalAveragePool", {}),
+        ("GlobalMaxPool", {}),
         ("Flatten", {}),
     ],
 )
 def test_operations_of_one_value(op: str, how: dict[str, Any]) -> None:
     check(model([node("LeakyRelu", ["x"], "h", alpha=2.0), node(op, ["h"], **how)]))
+
+
+def test_two_values_are_subtracted() -> None:
+    check(model([node("Relu", ["x"], "h"), node("Sub", ["h", "x"])]))
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+def test_a_softmax_over_the_classes_is_left_out(op: str, tmp_path: Path) -> None:
+    flat, weights = node("GlobalAveragePool", ["x"], "g"), {"fc.weight": random(3, 5)}
+    steps = [flat, node("Flatten", ["g"], "f"), node("MatMul", ["f", "fc.weight"], "h")]
+    made = model([*steps, node(op, ["h"], axis=1)], constants=weights)
+    assert ops_of(made, tmp_path)[-1] == "linear"
 
 
 def test_clips_at_0_and_6(tmp_path: Path) -> None:
@@ -307,8 +320,8 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (model([node("Softmax", ["x"])]), "operation Softmax 'the_y' is not supported"),
-        (model([node("Sub", ["x", "x"])]), "subtracts two values"),
+        (model([node("Tanh", ["x"])]), "operation Tanh 'the_y' is not supported"),
+        (model([node("Softmax", ["x"])]), "is over another axis than classes"),
         (model([node("Div", ["x", "x"])]), "divides by what is no constant"),
         (model([node("Concat", ["x", "x"], axis=2)]), "joins another axis"),
         (model([node("Transpose", ["x"], perm=[0, 2, 3, 1])]), "is read with its axes moved"),

@@ -82,6 +82,10 @@ ACCEPTED: dict[str, Then] = {
     "a softmax module": by_softmax,
     "constant tokens and chunks": by_chunks,
     "splits": by_split,
+    "scaled queries": lambda net, x: (
+        by_softmax(net, 0.7 * x)
+        + joined((seen(x) * 0.3 @ seen(x).transpose(-2, -1)).softmax(-1) @ seen(x))[:, 2]
+    ),
     "attention with a scale": lambda net, x: joined(
         F.scaled_dot_product_attention(seen(x), seen(net.norm(x)), seen(x), scale=0.3)
     )[:, 1],
