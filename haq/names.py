@@ -32,6 +32,7 @@ NetworkName = Literal[
     "resnet50",
     "shufflenet_v2",
     "squeezenet",
+    "vit_tiny",
     "mbv2_seg",
 ]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)

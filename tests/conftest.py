@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,10 @@ from sqlalchemy import create_engine, make_url, text
 # How long an example takes says more of what else the machine does.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+# A shell starts what runs in its background with Ctrl-C ignored; all children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERVER = "HAQ_TEST_POSTGRESQL"
 """Holds the URL of a PostgreSQL server on which databases may be made."""
