@@ -32,9 +32,9 @@ def cross(platforms: Sequence[Platform], episodes: int, folder: Path) -> Table:
 
 
 def at_home(name: str, policies: Table, bound: float) -> bool:
-    """Whether none of the others is as cheap there as the bound asks and as near to float."""
+    """Whether it keeps its bound there, and none of the others does that and is nearer to float."""
     own = policies[name]["kl"]
-    return all(
+    return policies[name]["cost"][name] <= bound * TOLERANCE and all(
         one["cost"][name] > bound * TOLERANCE or one["kl"] >= own
         for home, one in policies.items()
         if home != name

@@ -47,5 +47,14 @@ def test_every_policy_costs_what_it_does_everywhere(
 def test_a_guest_beats_the_host_only_within_the_bound_and_nearer_to_float(
     cost: float, kl: float, best: bool
 ) -> None:
-    policies = {"home": {"kl": 0.2, "cost": {}}, "guest": {"kl": kl, "cost": {"home": cost}}}
+    policies = {
+        "home": {"kl": 0.2, "cost": {"home": 0.8}},
+        "guest": {"kl": kl, "cost": {"home": cost}},
+    }
     assert at_home("home", policies, 0.8) == best
+
+
+def test_who_breaks_its_bound_is_not_the_best_at_home() -> None:
+    alone = {"home": {"kl": 0.2, "cost": {"home": 0.9}}}
+    assert not at_home("home", alone, 0.8)
+    assert at_home("home", alone, 0.9)
