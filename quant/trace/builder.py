@@ -156,6 +156,12 @@ class Builder:
         window = fitted(pool, self._image(name, source), shape)
         return self._plain(name, "max_pool", (source,), shape, window)
 
+    def maximum(self, name: str, source: str) -> str:
+        """The maximum of all pixels (C, 1, 1)."""
+        channels, height, width = self._image(name, source)
+        window = Pool((height, width), (1, 1), (0, 0, 0, 0))
+        return self._plain(name, "max_pool", (source,), (channels, 1, 1), window)
+
     def avg_pool(self, name: str, source: str, shape: Shape, pool: Pool) -> str:
         """Average pooling, by torch's rules for windows that go beyond the image."""
         before = self._image(name, source)
