@@ -14,7 +14,7 @@ from quant.graph import Op
 from quant.trace.call import Call
 from quant.trace.functions import refuse_tanh
 from quant.trace.seen import Seen
-from quant.trace.tokens import Tokens
+from quant.trace.tokens import TokenBuilder
 
 Read = Callable[[Call], Any]
 
@@ -184,9 +184,9 @@ def identity(call: Call) -> Any:
     return call.args[0]
 
 
-def tokens(call: Call) -> Tokens:
+def tokens(call: Call) -> TokenBuilder:
     """What adds to the builder of a call."""
-    return Tokens(call.builder)
+    return TokenBuilder(call.builder)
 
 
 def scope_of(call: Call) -> str:

@@ -16,7 +16,7 @@ from quant.trace.call import Call
 from quant.trace.functions import refuse_tanh
 from quant.trace.modules import floats, layer_weights
 from quant.trace.seen import Seen
-from quant.trace.tokens import Tokens
+from quant.trace.tokens import TokenBuilder
 
 Read = Callable[[Call, Any], Any]
 
@@ -31,7 +31,7 @@ def reader_of(name: str, module: nn.Module) -> Read:
 
 def linear(call: Call, module: nn.Linear) -> Seen | str:
     """A layer of each token."""
-    return Tokens(call.builder).linear(call.target, call.args[0], layer_weights(module))
+    return TokenBuilder(call.builder).linear(call.target, call.args[0], layer_weights(module))
 
 
 def layer_norm(call: Call, module: nn.LayerNorm) -> Seen:
@@ -42,13 +42,13 @@ def layer_norm(call: Call, module: nn.LayerNorm) -> Seen:
     weight = ones if module.weight is None else floats(module.weight)
     bias = 0 * ones if module.bias is None else floats(module.bias)
     found = Weights(weight, bias)
-    return Tokens(call.builder).layer_norm(call.target, call.args[0], found, module.eps)
+    return TokenBuilder(call.builder).layer_norm(call.target, call.args[0], found, module.eps)
 
 
 def attention(call: Call, module: nn.MultiheadAttention) -> tuple[Seen, None]:
     """Attention of tokens to themselves; the scores are not given."""
     refuse_attention(call, module)
-    tokens, (value, *_) = Tokens(call.builder), call.args
+    tokens, (value, *_) = TokenBuilder(call.builder), call.args
     made = tokens.linear(f"{call.target}.in_proj", value, in_proj(module))
     assert isinstance(made, Seen)
     count, length, channels = value.places.shape
@@ -83,13 +83,13 @@ def in_proj(module: nn.MultiheadAttention) -> Weights:
 
 def activation(op: Op) -> Read:
     """A module that is one activation."""
-    return lambda call, _: Tokens(call.builder).activate(call.name, call.args[0], op)
+    return lambda call, _: TokenBuilder(call.builder).activate(call.name, call.args[0], op)
 
 
 def gelu(call: Call, module: nn.GELU) -> Seen:
     """A GELU, exactly."""
     refuse_tanh(call.target, module.approximate)
-    return Tokens(call.builder).activate(f"{call.target}.gelu", call.args[0], "gelu")
+    return TokenBuilder(call.builder).activate(f"{call.target}.gelu", call.args[0], "gelu")
 
 
 def identity(call: Call, module: nn.Module) -> Any:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from quant import graph
 from quant.errors import ModelError
 from quant.fold import Norm
-from quant.graph import Detail, Epsilon, Factor, Floats, Layer, Node, Op, Weights
+from quant.graph import Detail, Epsilon, Factor, Floats, Layer, Node, Op, Tokens, Weights
 from quant.trace.builder import Builder
 from quant.trace.seen import (
     Places,
@@ -34,7 +33,7 @@ NONE = np.zeros(0, np.float32)
 ToRows = Callable[[Places], Places]
 
 
-class Tokens:
+class TokenBuilder:
     """Adds to a builder what reads tokens. All methods raise ModelError."""
 
     def __init__(self, builder: Builder) -> None:
@@ -198,7 +197,7 @@ class Tokens:
         channels, _, tokens = self.builder.node(source).shape
         if (start, stop) == (0, tokens):
             return source
-        shape, part = (channels, 1, stop - start), graph.Tokens(start, stop)
+        shape, part = (channels, 1, stop - start), Tokens(start, stop)
         return self.builder.append(Node(name, "take", (source,), shape, detail=part))
 
     def _product(self, layer: Layer, sources: tuple[str, str]) -> str:
