@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -15,15 +15,21 @@ from quant.trace.call import Call
 from quant.trace.functions import enlarge, even_max_pool, even_pool, refuse_tanh
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
+R = TypeVar("R")
 Read = Callable[[Call, Any], str]
 
 
 def reader_of(name: str, module: nn.Module) -> Read:
-    """What reads a module, by its type or the nearest one above it. Raises ModelError."""
-    for kind in type(module).__mro__:
-        if kind in MODULES:
-            return MODULES[kind]
-    raise ModelError(f"layer {name} ({type(module).__name__}) is not supported")
+    """What reads a module. Raises ModelError where nothing does."""
+    found = nearest(MODULES, module)
+    if found is None:
+        raise ModelError(f"layer {name} ({type(module).__name__}) is not supported")
+    return found
+
+
+def nearest(readers: Mapping[type, R], module: nn.Module) -> R | None:
+    """The reader of a module's type, or of the nearest one above it that has any."""
+    return next((readers[kind] for kind in type(module).__mro__ if kind in readers), None)
 
 
 def conv(call: Call, module: nn.Conv2d) -> str:

@@ -14,7 +14,7 @@ from quant.errors import ModelError
 from quant.graph import Op, Weights
 from quant.trace.call import Call
 from quant.trace.functions import refuse_tanh
-from quant.trace.modules import floats, layer_weights
+from quant.trace.modules import floats, layer_weights, nearest
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder
 
@@ -22,11 +22,11 @@ Read = Callable[[Call, Any], Any]
 
 
 def reader_of(name: str, module: nn.Module) -> Read:
-    """What reads a module, by its type or the nearest one above it. Raises ModelError."""
-    for kind in type(module).__mro__:
-        if kind in TOKEN_MODULES:
-            return TOKEN_MODULES[kind]
-    raise ModelError(f"layer {name} ({type(module).__name__}) is not supported on tokens")
+    """What reads a module. Raises ModelError where nothing does."""
+    found = nearest(TOKEN_MODULES, module)
+    if found is None:
+        raise ModelError(f"layer {name} ({type(module).__name__}) is not supported on tokens")
+    return found
 
 
 def linear(call: Call, module: nn.Linear) -> Seen | str:
