@@ -129,9 +129,9 @@ class Switches:
             found[layer] = known[layer] if is_known else self.best(policy, layer, deltas)
         return found
 
-    def deltas(self, policy: Policy, layer: str) -> list[float]:
+    def deltas(self, policy: Policy, layer: str) -> Sequence[float]:
         """Change of cost by each alternative of a layer."""
-        return list(self.model.deltas(policy, layer, self.choices.alternatives(layer)))
+        return self.model.deltas(policy, layer, self.choices.alternatives(layer))
 
     def added(self, policy: Policy, layer: str) -> list[float]:
         """Harm added by each alternative of a layer."""

@@ -30,10 +30,14 @@ class AdditiveCost:
         """The cheapest alternative of every layer."""
         return Policy({name: self._cheapest(layer) for name, layer in self.layers.items()})
 
-    def deltas(self, policy: Policy, layer: str, alternatives: Sequence[Bits]) -> list[float]:
+    def deltas(self, policy: Policy, layer: str, alternatives: Sequence[Bits]) -> Sequence[float]:
         """Change of cost by switching one layer to each of the alternatives."""
-        now = self._price(layer, policy[layer])
-        return [self._price(layer, bits) - now for bits in alternatives]
+        key = layer, policy[layer]
+        if key not in self._changes or self._changes[key][0] != alternatives:
+            now = self._price(*key)
+            changes = tuple(self._price(layer, bits) - now for bits in alternatives)
+            self._changes[key] = alternatives, changes
+        return self._changes[key][1]
 
     def _cheapest(self, layer: Layer) -> Bits:
         return min(self.choices.alternatives(layer.name), key=lambda bits: self.price(layer, bits))
@@ -48,6 +52,11 @@ class AdditiveCost:
     def _prices(self) -> dict[str, dict[Bits, float]]:
         """Prices by layer, as they are asked for: a walk asks for each many times."""
         return {name: {} for name in self.layers}
+
+    @cached_property
+    def _changes(self) -> dict[tuple[str, Bits], tuple[Sequence[Bits], Sequence[float]]]:
+        """By layer and its bits: the alternatives last asked for, and what they change."""
+        return {}
 
 
 def layer_bytes(layer: Layer, bits: Bits) -> float:
