@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,20 +17,26 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def leaving(server: Server, search_id: str, folder: Path) -> Iterator[None]:
+def leaving(server: Server, folders: Mapping[str, Path]) -> Iterator[None]:
     """Tell how to come back where the user stops, or the server or the disk here is lost.
 
-    The search goes on. Raises the HaqError of the block with that behind it.
+    `folders` are those here of searches there, by id; the searches go on. Raises the HaqError of
+    the block with that behind it.
     """
-    again = command(server, "search", "--follow", search_id, "--out", str(folder))
+    again = [
+        command(server, "search", "--follow", search_id, "--out", str(folder))
+        for search_id, folder in folders.items()
+    ]
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"the server goes on with the search; to follow it: {again}", err=True)
-        typer.echo(f"to cancel it: {cancellation(server, search_id)}", err=True)
+        for search_id, line in zip(folders, again, strict=True):
+            typer.echo(f"the server goes on with the search; to follow it: {line}", err=True)
+            typer.echo(f"to cancel it: {cancellation(server, search_id)}", err=True)
         raise
     except HaqError as error:
-        raise type(error)(f"{error}; the server has the search, to follow it: {again}") from None
+        how = "; or ".join(again)
+        raise type(error)(f"{error}; the server has the search, to follow it: {how}") from None
 
 
 def command(server: Server, *words: str) -> str:

@@ -14,7 +14,7 @@ from haq.cli._typed import typed_options
 from quant.errors import InputError
 
 if TYPE_CHECKING:
-    from haq.client import Client, Search
+    from haq.client import Client
     from haq.search.asked import Asked
 
 HERE_ONLY = frozenset(
@@ -70,44 +70,25 @@ def search_there(
     server: Server, asked: Asked, boards: Sequence[str], folder: Path, as_json: bool
 ) -> None:
     """Begin a search, follow it, fetch what it leaves and print the result. Raises HaqError."""
+    from haq.cli._attend import attend
     from haq.cli._fetch import check_new
-    from haq.cli._spec import make_spec
+    from haq.cli._spec import make_spec, read_bounds
+    from haq.cli._sweep import sweep_there
 
     check_new(folder)
+    bounds = read_bounds(asked)
     with closing(server.open()) as client:
-        search_id = client.begin(make_spec(client, asked, boards)).id
-        attend(server, client, search_id, folder, as_json)
+        spec = make_spec(client, asked, boards)
+        if bounds:
+            sweep_there(server, client, spec, bounds, folder, as_json)
+        else:
+            attend(server, client, client.begin(spec).id, folder, as_json)
 
 
 def follow_there(server: Server, search_id: str, folder: Path, as_json: bool) -> None:
     """The same for a search that has begun. Raises HaqError."""
+    from haq.cli._attend import attend
+
     with closing(server.open()) as client:
         client.search(search_id)
         attend(server, client, search_id, folder, as_json)
-
-
-def attend(server: Server, client: Client, search_id: str, folder: Path, as_json: bool) -> None:
-    """See a search to its end and fetch what it leaves."""
-    from haq.cli._fetch import fetch, summary_in
-    from haq.cli._follow import follow
-    from haq.cli._leave import leaving
-    from haq.cli._progress import show_progress
-    from haq.cli._result import tell_result
-
-    typer.echo(f"search {search_id} on {server.url}", err=True)
-    with leaving(server, search_id, folder), show_progress() as progress:
-        search = follow(client, search_id, progress)
-        if search.state == "done":
-            fetch(client, search_id, folder, progress)
-    check_done(search)
-    tell_result(summary_in(folder), folder / "report.html", as_json)
-
-
-def check_done(search: Search) -> None:
-    """Raise ServerError for a search that ended without a result."""
-    from haq.client import ServerError
-
-    if search.state == "failed":
-        raise ServerError(f"the search failed on the server: {search.error}")
-    if search.state != "done":
-        raise ServerError("the search was cancelled on the server: its trials are kept there")

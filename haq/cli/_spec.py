@@ -8,11 +8,13 @@ from pathlib import Path
 
 from haq.boards import NAME
 from haq.client import Client, SearchSpec
+from haq.cost import Budget, parse_budget
 from haq.data.sources import parse_source
 from haq.digest import sha256_of
 from haq.names import DATA_AT_HAND, METRICS, MODEL_FILES, MetricName, Padding
 from haq.own_function import is_function_name
 from haq.search.asked import Asked
+from haq.search.bounds import read_budgets
 from quant.errors import InputError, ModelError
 
 STEM_CHARACTERS = 40
@@ -24,7 +26,6 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
 
     Raises InputError for what a server does not do or does not have, ServerError.
     """
-    check_budgets(asked)
     check_boards(boards)
     for option, source in (("--data", asked.data), ("--calibration", asked.calibration)):
         if source is not None:
@@ -50,16 +51,24 @@ def make_spec(client: Client, asked: Asked, boards: Sequence[str]) -> SearchSpec
     )
 
 
-def check_budgets(asked: Asked) -> None:
-    """Raise InputError for a sweep."""
-    swept = [f"--budget {budget}" for budget in asked.budget if "," in budget]
+def read_bounds(asked: Asked) -> dict[str, tuple[str, ...]]:
+    """The budgets of each bound of a sweep, by the bound; empty where none was asked for.
+
+    Raises InputError for bounds that are to be found, BudgetError for those that are none.
+    """
     if asked.pareto is not None:
-        swept.append(f"--pareto {asked.pareto}")
-    if swept:
         raise InputError(
-            f"{swept[0]} is a sweep: a search on a server has one bound of each kind, so begin one "
-            "for each; they share their scores"
+            f"--pareto {asked.pareto} spreads bounds over what can be reached, which a server does "
+            "not know beforehand: name them, as in --budget latency=0.8x,0.9x"
         )
+    _, sweep = read_budgets(asked.budget, None, read_kept)
+    fixed = tuple(budget for budget in asked.budget if "," not in budget)
+    return {bound: (*fixed, bound) for bound in (sweep.typed if sweep else ())}
+
+
+def read_kept(texts: Sequence[str]) -> tuple[Budget, ...] | None:
+    """Budgets as typed; whether they go together is for the server to say. Raises BudgetError."""
+    return tuple(parse_budget(text) for text in texts) or None
 
 
 def check_boards(boards: Sequence[str]) -> None:

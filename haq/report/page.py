@@ -46,9 +46,8 @@ def write_report(path: Path) -> Path:
         for entry in summary["details"]["searches"]:
             if not entry["missed"]:
                 write_report(path / entry["folder"])
-        page = render_front(path, summary)
-    else:
-        page = render(settings, summary, read_lines(folder.trials))
+        return write_front(path, summary)
+    page = render(settings, summary, read_lines(folder.trials))
     write_bytes(folder.report, page.encode())
     return folder.report
 
@@ -80,6 +79,16 @@ def render(
         rewards=Markup(reward_plot(trials)) if trials else None,
         layers=Markup(bits_plot(summary["best"]["policy"]["layers"])),
     )
+
+
+def write_front(path: Path, summary: Mapping[str, Any]) -> Path:
+    """Write `report.html` for the summary of a sweep into its folder and return its path.
+
+    The reports of its bounds are there already.
+    """
+    report = RunFolder(path, summary["model"]).report
+    write_bytes(report, render_front(path, summary).encode())
+    return report
 
 
 def render_front(path: Path, summary: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from haq.parallel import LocalWorkers, StartWorkers
 from haq.prepare import Subject
 from haq.progress import Progress
 from haq.search.bounds import spread
+from haq.search.front import front_entry
 from haq.search.loop import Outcome
 from haq.search.rated import Rated
 from haq.search.request import SearchRequest
@@ -26,6 +27,7 @@ from haq.search.run import Searched, conclude, discarding, open_run
 from haq.search.stages import Stages
 from haq.search.target import Target
 from haq.store import RunFolder, write_json
+from haq.store.run_folder import bound_folder
 from quant.errors import BudgetError
 
 
@@ -102,7 +104,7 @@ def plan(search: Stages, folder: RunFolder) -> list[Planned]:
             text,
             replace(request, budget=some, sweep=None),
             target,
-            RunFolder(folder.path / text.replace("=", "-"), request.model),
+            RunFolder(folder.path / bound_folder(text), request.model),
         )
         for text, some, target in zip(texts, budgets, search.targets.find(budgets), strict=True)
     ]
@@ -138,7 +140,7 @@ def conclude_all(
     for plan_, one in zip(plans, searched, strict=True):
         try:
             summary, more = conclude(search, one, candidates(plan_, plans, searched), device)
-            found.append(Concluded(plan_, entry_of(plan_, summary, more), more))
+            found.append(Concluded(plan_, front_entry(plan_.bound, summary, more), more))
         except BudgetError as error:
             # The others need not be lost with a bound that only noise had let pass before.
             found.append(Concluded(plan_, missed=str(error)))
@@ -164,15 +166,6 @@ def candidates(
 def as_seen(outcome: Outcome, bound: str, target: Target) -> Outcome:
     """The outcome of the search within `bound` as one of another target."""
     return replace(outcome, cost=target.model.cost(outcome.policy), within=bound)
-
-
-def entry_of(plan_: Planned, summary: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """A point of the front; its cost is a multiple of the reference's, measured if it is one."""
-    best = summary["best"]
-    (reached,) = (b["reached"] for b in more["budgets"] if b["kind"] == plan_.swept.kind)
-    keys = ("top1", "kl", "metric", "latency_ratio", "size_bytes")
-    numbers = {key: best[key] for key in keys if key in best}
-    return {"bound": plan_.bound, "cost_ratio": reached, **numbers, "run": summary["run"]}
 
 
 def details(search: Stages, concluded: Sequence[Concluded], device: Device) -> dict[str, Any]:

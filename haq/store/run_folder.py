@@ -18,6 +18,11 @@ from quant.errors import InputError
 RUN_ID = "id"
 
 
+def bound_folder(bound: str) -> str:
+    """What the folder of one bound is called in that of its sweep: size-0.3x for size=0.3x."""
+    return bound.replace("=", "-")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths of a run's files."""

@@ -14,6 +14,8 @@ import httpx2
 import pytest
 
 from haq.client import Client, SearchSpec, ServerLostError
+from haq.search.asked import Asked
+from quant.errors import BudgetError
 from tests.device_agent.server import RUNNING
 from tests.haq.cli.program import Done, haq
 from tests.haq.cli.test_app import PROGRAM
@@ -23,7 +25,8 @@ from tests.haq.client.served import Served, serving
 from tests.haq.simulated_board import SimulatedBoard
 from tests.haq.subjects import cropped, write_images, write_small_weights
 
-SETTINGS = ("--episodes", "3", "--bits", "8,32", "--observer", "absmax", "--budget", "size=0.9x")
+EPISODES = ("--episodes", "3", "--bits", "8,32", "--observer", "absmax")
+SETTINGS = (*EPISODES, "--budget", "size=0.9x")
 RANDOM = ("--agent", "random", "--quantizer", "naive")
 QUICK = (*SETTINGS, "--agent", "uniform", "--quantizer", "naive")
 FILES = {
@@ -135,6 +138,69 @@ def test_a_class_for_every_pixel_is_judged_by_the_metric_that_was_asked_for(
     assert "top-1" not in page
 
 
+def test_a_sweep_there_is_a_search_for_each_bound(
+    served: Served, weights: Path, photos: Path
+) -> None:
+    what = (
+        *("--weights", weights, "--input", "16", "--data", "photos", "--bits", "2-8"),
+        *("--episodes", "3", *RANDOM, "--observer", "absmax", "--budget", "bops=0.1x"),
+    )
+    bounds = ("--budget", "size=0.15x, 0.2x")
+    with working(served.service):
+        far = there(served, *what, *bounds, "--out", "runs/far", "--json")
+    assert far.code == 0, far.err
+    assert [entry["bound"] for entry in far.result["front"]] == ["size=0.15x", "size=0.2x"]
+    assert all(e["cost_ratio"] <= float(e["bound"][5:-1]) for e in far.result["front"])
+    assert [search.spec["spec"]["budgets"] for search in served.service.jobs.page()] == [
+        ["bops=0.1x", "size=0.2x"],
+        ["bops=0.1x", "size=0.15x"],
+    ]
+    page = Path("runs/far/report.html").read_text()
+    assert page.count("report.html") >= 2
+    for entry in far.result["front"]:
+        folder = Path("runs/far") / entry["bound"].replace("=", "-")
+        assert entry["run"] == str(folder)
+        assert f"{folder.name}/report.html" in page
+        own = json.loads((folder / "summary.json").read_text())
+        assert (own["best"]["kl"], len(list(folder.glob("*.onnx")))) == (entry["kl"], 1)
+    (compared,) = re.findall(r"side by side: (http\S+)", far.err)
+    assert httpx2.get(compared, trust_env=False).status_code == 200
+    assert far.err.splitlines()[-1] == "report: runs/far/report.html"
+
+
+def test_a_bound_that_is_refused_leaves_no_other_one_behind(
+    served: Served, monkeypatch: pytest.MonkeyPatch, cwd: Path
+) -> None:
+    def refuse(asked: Asked) -> None:
+        if "size=0.01x" in asked.budget:
+            raise BudgetError("the budget of 0.01 x cannot be met")
+
+    monkeypatch.setattr("api.asking.check_reach", refuse)
+    done = there(served, "--budget", "size=0.5x,0.01x")
+    assert (done.code, "the budget of 0.01 x cannot be met" in done.error) == (2, True)
+    assert [job.state for job in served.service.jobs.page()] == ["cancelled"]
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_bound_without_a_result_does_not_lose_the_others(served: Served, weights: Path) -> None:
+    what = ("--weights", weights, "--input", "16", "--data", "photos", *EPISODES, *RANDOM)
+    with working(served.service, failing="size=0.3x"):
+        done = there(served, *what, "--budget", "size=0.3x,0.9x", "--out", "far", "--json")
+    assert done.code == 0, done.err
+    assert [entry["bound"] for entry in done.result["front"]] == ["size=0.9x"]
+    told = "size=0.3x: the search failed on the server: it was made to"
+    assert told in done.err
+    assert told in Path("far/report.html").read_text()
+
+
+def test_a_sweep_of_which_nothing_comes(served: Served, cwd: Path) -> None:
+    with working(served.service, failing="size"):
+        done = there(served, "--budget", "size=0.3x,0.9x")
+    assert "size=0.3x: the search failed on the server" in last_line(done)
+    assert "size=0.9x: the search failed on the server" in last_line(done)
+    assert list(cwd.iterdir()) == []
+
+
 def test_a_search_that_has_ended_is_fetched_once_more(served: Served, weights: Path) -> None:
     what = ("--weights", weights, "--input", "16", "--data", "photos", *QUICK)
     with working(served.service):
@@ -157,7 +223,7 @@ def test_a_search_that_has_ended_is_fetched_once_more(served: Served, weights: P
 def test_every_option_arrives(
     served: Served, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    monkeypatch.setattr("haq.cli._attend.attend", lambda *search: None)
     boards = Path(served.service.settings.boards_file)
     boards.write_text('{"pi5": {"url": "http://127.0.0.1:9", "address": "127.0.0.1"}}')
     many = (
@@ -197,7 +263,7 @@ def test_every_option_arrives(
 def test_without_options_it_is_the_search_that_haq_begins_here(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    monkeypatch.setattr("haq.cli._attend.attend", lambda *search: None)
     assert there(served).code == 0
     with served.client() as client:
         assert [search.spec for search in client.searches()] == [SearchSpec()]
@@ -212,7 +278,7 @@ def test_without_options_it_is_the_search_that_haq_begins_here(
         (("--ray", "auto"), "--ray"),
         (("--table", "x.npy"), "--table"),
         (("--energy-table", "x.json"), "--energy-table"),
-        (("--pareto", "3"), "--pareto 3 is a sweep: a search on a server has one bound"),
+        (("--pareto", "3"), "--pareto 3 spreads bounds over what can be reached, which a server"),
         (
             ("--metric", "own:judge"),
             "--metric own:judge is none of top1, top5, miou, f1: a server runs no",
@@ -224,7 +290,8 @@ def test_without_options_it_is_the_search_that_haq_begins_here(
         (("--patience", "1"), "--patience"),
         (("--input", "64"), "--input"),
         (("--padding", "same"), "--padding"),
-        (("--budget", "size=0.3x,0.5x"), "--budget size=0.3x,0.5x is a sweep"),
+        (("--budget", "size=0.5x,0.50x"), "two bounds of 'size=0.5x,0.50x' are equal"),
+        (("--budget", "size=0.5x,big"), "size=big"),
         (("--board", "http://pi5:8100"), "--board http://pi5:8100 is no name"),
         (("--data", "fashion-mnist"), "--data fashion-mnist is not on the server"),
         (("--weights", "absent.safetensors"), "no such weights file: absent.safetensors"),
@@ -248,7 +315,7 @@ def test_what_cannot_be_there_is_one_line(
 def test_settings_of_this_machine_do_not_count_there(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    monkeypatch.setattr("haq.cli._attend.attend", lambda *search: None)
     monkeypatch.setenv("HAQ_STORE", "sqlite:///here")
     monkeypatch.setenv("HAQ_AGENT_KEY", "key of a board")
     assert there(served).code == 0
@@ -271,7 +338,7 @@ def test_weights_of_another_kind_are_not_sent(served: Served, cwd: Path) -> None
 def test_a_network_that_is_a_file_is_uploaded_once(
     served: Served, cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haq.cli._server.attend", lambda *search: None)
+    monkeypatch.setattr("haq.cli._attend.attend", lambda *search: None)
     (cwd / "My Net.onnx").write_bytes(b"looked at elsewhere")
     for _ in range(2):
         assert there(served, "--model", "My Net.onnx").code == 0

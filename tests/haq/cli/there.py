@@ -19,10 +19,10 @@ from tests.haq.simulated_board import SimulatedBoard
 
 
 @contextmanager
-def working(service: Service) -> Iterator[None]:
-    """Searches are carried out for the time of the block."""
+def working(service: Service, failing: str | None = None) -> Iterator[None]:
+    """Searches are carried out for the time of the block, those with such a budget fail."""
     stop = threading.Event()
-    thread = threading.Thread(target=work, args=(service, stop))
+    thread = threading.Thread(target=work, args=(service, stop, failing))
     thread.start()
     try:
         yield
@@ -31,10 +31,14 @@ def working(service: Service) -> Iterator[None]:
         thread.join()
 
 
-def work(service: Service, stop: threading.Event) -> None:
+def work(service: Service, stop: threading.Event, failing: str | None) -> None:
     while not stop.wait(0.02):
         job = service.jobs.claim("worker", 600)
-        if job is not None:
+        if job is None:
+            continue
+        if failing is not None and any(failing in one for one in job.spec["spec"]["budgets"]):
+            service.jobs.end(job, "it was made to")
+        else:
             carry_out(service, job)
 
 
