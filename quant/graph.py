@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quant.details import Detail
+
 Op = Literal[
     "input",
     "conv",
@@ -32,6 +34,7 @@ Op = Literal[
     "avg_pool",
     "max_pool",
     "upsample",
+    "pixel_shuffle",
     "relu",
     "relu6",
     "leaky_relu",
@@ -40,11 +43,17 @@ Op = Literal[
     "hardswish",
     "silu",
     "gelu",
+    "mish",
+    "softplus",
+    "tanh",
+    "elu",
+    "prelu",
+    "clip",
     "softmax",
     "layer_norm",
+    "group_norm",
 ]
 Activation = Literal["none", "relu", "relu6"]
-Interpolation = Literal["nearest", "bilinear"]
 Floats = NDArray[np.float32]
 PRODUCTS = ("scores", "context")
 """Layers without weights, which multiply two values."""
@@ -123,94 +132,12 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Geometry of a max or average pool: `pads` is (left, right, top, bottom) in pixels.
-
-    An average counts what is padded only where `counts_pads` says so.
-    """
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    counts_pads: bool = False
-
-
-@dataclass(frozen=True)
-class Transposed:
-    """Geometry of a transposed convolution.
-
-    `pads` (left, right, top, bottom) are cut from its output; negative ones add to it.
-    """
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    groups: int
-
-
-@dataclass(frozen=True)
-class Channels:
-    """Channels from `start` up to, but without, `stop`."""
-
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of channels that a shuffle deals out: (groups, C / groups) is transposed."""
-
-    count: int
-
-
-@dataclass(frozen=True)
-class Upsample:
-    """Whole factors of (height, width); pixels are areas, as where corners are not aligned."""
-
-    factor: tuple[int, int]
-    mode: Interpolation
-
-
-@dataclass(frozen=True)
-class Slope:
-    """What a leaky ReLU multiplies negative values with."""
-
-    value: float
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Tokens, the pixels of a row, from `start` up to, but without, `stop`."""
-
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Factor:
-    """What a softmax multiplies its input with: it is taken over the last axis."""
-
-    value: float
-
-
-@dataclass(frozen=True)
-class Epsilon:
-    """What a layer norm adds to the variance over the channels of a pixel."""
-
-    value: float
-
-
-Detail = Pool | Transposed | Channels | Groups | Upsample | Slope | Tokens | Factor | Epsilon
-
-
-@dataclass(frozen=True)
 class Weights:
     """float32 weights of a layer, in torch's order (`Layer.weight_shape`), and bias (c_out,).
 
-    Those of a transposed convolution are (c_in, c_out / groups, height, width), of a scale or a
-    layer norm (C,). Tokens to `prepend` (C, count) and numbers to `shift` by, (C, height, width),
-    have an empty bias.
+    Those of a transposed convolution are (c_in, c_out / groups, height, width), of a scale, a layer
+    norm or a group norm (C,). Slopes of a PReLU (C,), tokens to `prepend` (C, count) and numbers to
+    `shift` by, (C, height, width), have an empty bias.
     """
 
     weight: Floats

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.graph import Epsilon, Factor, Layer, Node, Weights
+from quant.details import Epsilon, Factor
+from quant.graph import Layer, Node, Weights
 from quant.onnx_nodes import OnnxNodes
 
 CHANNELS_LAST, CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]

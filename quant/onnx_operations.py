@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from quant.graph import (
+from quant.details import (
     Channels,
     Epsilon,
     Factor,
+    Grouping,
     Groups,
-    Node,
-    Op,
+    Limits,
     Pool,
     Slope,
+    Squares,
     Tokens,
     Transposed,
     Upsample,
-    Weights,
 )
+from quant.graph import Floats, Node, Op, Weights
 from quant.onnx_attention import (
     write_gelu,
     write_layer_norm,
@@ -39,7 +40,11 @@ KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "hardsigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     "hardswish": ("HardSwish", {}),
+    "mish": ("Mish", {}),
+    "softplus": ("Softplus", {}),
+    "tanh": ("Tanh", {}),
 }
+SLOPED: Mapping[Op, str] = {"leaky_relu": "LeakyRelu", "elu": "Elu"}
 INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
     "nearest": {
         "mode": "nearest",
@@ -47,11 +52,6 @@ INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
         "coordinate_transformation_mode": "asymmetric",
     },
     "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
-}
-
-CONSTANTS: Mapping[Op, Callable[[OnnxNodes, Node, str, Weights], str]] = {
-    "prepend": write_prepend,
-    "shift": write_shift,
 }
 
 
@@ -83,7 +83,11 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
     if isinstance(detail, Groups):
         return write_shuffle(onnx, node, x, detail)
     if isinstance(detail, Slope):
-        return onnx.node("LeakyRelu", [x], node.name, alpha=detail.value)
+        return onnx.node(SLOPED[node.op], [x], node.name, alpha=detail.value)
+    if isinstance(detail, Limits):
+        return onnx.clip(x, detail.low, detail.high, node.name)
+    if isinstance(detail, Squares):
+        return onnx.node("DepthToSpace", [x], node.name, blocksize=detail.side, mode="CRD")
     if isinstance(detail, Upsample):
         factors = np.array((1, 1, *detail.factor), np.float32)
         scales = onnx.constant(f"{node.name}.scales", factors)
@@ -95,6 +99,8 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
     assert constants is not None
     if isinstance(detail, Transposed):
         return write_deconv(onnx, node, x, detail, constants)
+    if isinstance(detail, Grouping):
+        return write_group_norm(onnx, node, x, detail, constants)
     write = CONSTANTS.get(node.op, write_scale)
     return write(onnx, node, x, constants)
 
@@ -144,15 +150,47 @@ def write_deconv(onnx: OnnxNodes, node: Node, x: str, how: Transposed, weights: 
     )
 
 
+def write_prelu(onnx: OnnxNodes, node: Node, x: str, weights: Weights) -> str:
+    """Append a slope a channel for what is negative."""
+    slopes = onnx.constant(f"{node.name}.slopes", by_channel(weights.weight, node))
+    return onnx.node("PRelu", [x, slopes], node.name)
+
+
+def write_group_norm(onnx: OnnxNodes, node: Node, x: str, how: Grouping, weights: Weights) -> str:
+    """Append a norm over groups of channels, each of which is as one channel to ONNX."""
+    name = node.name
+    grouped = onnx.integers(f"{name}.grouped", 0, how.count, -1)
+    rows = onnx.node("Reshape", [x, grouped], f"{name}.rows")
+    ones = onnx.constant(f"{name}.ones", np.ones(how.count, np.float32))
+    zeros = onnx.constant(f"{name}.zeros", np.zeros(how.count, np.float32))
+    normed = onnx.node(
+        "InstanceNormalization", [rows, ones, zeros], f"{name}.normed", epsilon=how.epsilon
+    )
+    whole = onnx.integers(f"{name}.whole", 0, *node.shape)
+    image = onnx.node("Reshape", [normed, whole], f"{name}.image")
+    return write_scale(onnx, node, image, weights)
+
+
 def write_scale(onnx: OnnxNodes, node: Node, x: str, weights: Weights) -> str:
     """Append a factor and a shift a channel."""
-    shape = (1, -1, *[1] * (len(node.shape) - 1))
-    factor = onnx.constant(f"{node.name}.factor", weights.weight.reshape(shape))
-    shift = onnx.constant(f"{node.name}.shift", weights.bias.reshape(shape))
+    factor = onnx.constant(f"{node.name}.factor", by_channel(weights.weight, node))
+    shift = onnx.constant(f"{node.name}.shift", by_channel(weights.bias, node))
     return onnx.node("Add", [onnx.node("Mul", [x, factor], f"{node.name}.mul"), shift], node.name)
+
+
+def by_channel(numbers: Floats, node: Node) -> Floats:
+    """Numbers (C,) as they go with a batch of what a node gives."""
+    return numbers.reshape(1, -1, *[1] * (len(node.shape) - 1))
 
 
 def onnx_pads(pads: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """(left, right, top, bottom) in ONNX's order (top, left, bottom, right)."""
     left, right, top, bottom = pads
     return (top, left, bottom, right)
+
+
+CONSTANTS: Mapping[Op, Callable[[OnnxNodes, Node, str, Weights], str]] = {
+    "prepend": write_prepend,
+    "shift": write_shift,
+    "prelu": write_prelu,
+}

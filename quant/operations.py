@@ -9,20 +9,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from quant.attention import layer_norm, prepend
-from quant.graph import (
+from quant.details import (
     Channels,
     Epsilon,
     Factor,
+    Grouping,
     Groups,
-    Node,
-    Op,
+    Limits,
     Pool,
     Slope,
+    Squares,
     Tokens,
     Transposed,
     Upsample,
-    Weights,
 )
+from quant.graph import Node, Op, Weights
 
 PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -32,6 +33,13 @@ PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
     "hardswish": F.hardswish,
     "silu": F.silu,
     "gelu": F.gelu,
+    "mish": F.mish,
+    "softplus": F.softplus,
+    "tanh": torch.tanh,
+}
+SLOPED: Mapping[Op, Callable[[Tensor, float], Tensor]] = {
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
 }
 
 
@@ -63,7 +71,11 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
     if isinstance(detail, Groups):
         return F.channel_shuffle(x, detail.count)
     if isinstance(detail, Slope):
-        return F.leaky_relu(x, detail.value)
+        return SLOPED[node.op](x, detail.value)
+    if isinstance(detail, Limits):
+        return x.clamp(detail.low, detail.high)
+    if isinstance(detail, Squares):
+        return F.pixel_shuffle(x, detail.side)
     if isinstance(detail, Upsample):
         return upsample(x, detail)
     if isinstance(detail, Tokens):
@@ -79,8 +91,12 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
 def run_constants(node: Node, x: Tensor, constants: Weights) -> Tensor:
     """Value of a node that has numbers of its own for each channel or token."""
     weight, bias = on_device(constants, x)
+    if isinstance(node.detail, Grouping):
+        return F.group_norm(x, node.detail.count, weight, bias, node.detail.epsilon)
     if isinstance(node.detail, Epsilon):
         return layer_norm(x, weight, bias, node.detail.value)
+    if node.op == "prelu":
+        return F.prelu(x, weight)
     if node.op == "prepend":
         return prepend(x, weight)
     return x + weight if node.op == "shift" else scale(x, weight, bias)

@@ -165,6 +165,12 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "HardSigmoid": {0: STEEPNESS, 1: OFFSET},
     "HardSwish": {0: STEEPNESS, 1: OFFSET},
     "GELU": {0: Choice("by tanh", (0,))},
+    "Mish": {},
+    "Softplus": {},
+    "TanH": {},
+    "ELU": {0: Real("factor", 0.0, 1e3)},
+    "PReLU": {0: Whole("slopes", 1, CHANNELS, required=True)},
+    "PixelShuffle": {0: Whole("side of a square", 1, 64, required=True)},
     "Concat": {0: Choice("axis", (0, 2))},
     "Crop": {
         9: Index("start", CHANNELS, required=True),
@@ -191,6 +197,12 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
         0: Whole("channels", 1, CHANNELS, required=True),
         1: Real("epsilon", 0.0, 1.0, required=True),
         2: Choice("weights", (1,), required=True),
+    },
+    "GroupNorm": {
+        0: Whole("groups", 1, CHANNELS, required=True),
+        1: Whole("channels", 1, CHANNELS, required=True),
+        2: Real("epsilon", 0.0, 1.0, required=True),
+        3: Choice("weights", (1,), required=True),
     },
     "MatMul": {0: Choice("second turned", (0, 1))},
     "MemoryData": {

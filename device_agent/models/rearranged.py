@@ -71,12 +71,32 @@ def reshaped(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
 
 
 def scaled_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Scale's output, which has a number for each channel."""
+    """Shape of a Scale's or a PReLU's output, which has a number for each channel."""
     if layer.integer(0) != inputs[0][0]:
         raise FormatError(
             f"layer {layer.name} scales {layer.integer(0)} channels, but reads {inputs[0][0]}"
         )
     return inputs[0]
+
+
+def grouped_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a GroupNorm's output, which has a number for each channel."""
+    groups, channels = layer.integer(0), layer.integer(1)
+    if channels != shape[0] or channels % groups:
+        raise FormatError(
+            f"layer {layer.name} norms {channels} channels in {groups} groups, but reads {shape[0]}"
+        )
+    return shape
+
+
+def squared_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a PixelShuffle's output."""
+    side = layer.integer(0)
+    if shape[0] % (side * side):
+        raise FormatError(
+            f"layer {layer.name}: {shape[0]} channels make no squares of {side} pixels a side"
+        )
+    return (shape[0] // (side * side), shape[1] * side, shape[2] * side)
 
 
 def shuffled_shape(layer: NcnnLayer, shape: Image) -> Shape:

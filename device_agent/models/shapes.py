@@ -20,10 +20,12 @@ from device_agent.models.rearranged import (
     concat_shape,
     crop_shape,
     enlarged_shape,
+    grouped_shape,
     joined_shape,
     reshaped,
     scaled_shape,
     shuffled_shape,
+    squared_shape,
 )
 from quant.errors import FormatError
 from quant.ncnn.build import OUTPUT_BLOB
@@ -42,7 +44,10 @@ MAX_ROW = 2**17
 
 
 SAME_SHAPE = frozenset(
-    {"Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "GELU"}
+    {
+        *("Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "GELU"),
+        *("Mish", "Softplus", "TanH", "ELU"),
+    }
 )
 
 
@@ -246,6 +251,7 @@ ANY_SHAPE: Mapping[str, Callable[[NcnnLayer, Sequence[Shape]], Shape]] = {
     "Crop": crop_shape,
     "Reshape": reshaped,
     "Scale": scaled_shape,
+    "PReLU": scaled_shape,
     "MatMul": product_shape,
 }
 """Types that take vectors and images."""
@@ -260,4 +266,6 @@ IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
     "Permute": permuted_shape,
     "Softmax": softened_shape,
     "LayerNorm": normed_shape,
+    "GroupNorm": grouped_shape,
+    "PixelShuffle": squared_shape,
 }

@@ -15,6 +15,7 @@ NOTES = {
 WORDS = {
     **{"deconv": "transposed convolution", "scale": "batch norm", "layer_norm": "layer norm"},
     **{"prepend": "class token", "shift": "position embedding", "gelu": "GELU"},
+    **{"prelu": "PReLU", "group_norm": "group norm"},
 }
 LISTED = 12
 """Operations that stay float, by name."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from quant.graph import Epsilon, Factor, Layer, Node, Op
+from quant.details import Epsilon, Factor
+from quant.graph import Layer, Node, Op
 from quant.ncnn.format import NcnnLayer, Payload, Value
 
 MULTIPLY = 2

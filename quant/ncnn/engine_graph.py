@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quant.graph import Graph, Node, Pool
+from quant.details import Pool
+from quant.graph import Graph, Node
 
 POOLS = ("max_pool", "avg_pool", "global_avg_pool")
 VECTOR_READERS = ("linear", "reshape")

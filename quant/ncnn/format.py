@@ -26,12 +26,12 @@ TAG_CODEBOOK = 0x100
 """ncnn reads a codebook after every tag that is not zero and that it does not know."""
 CODEBOOK = 256
 WEIGHTED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
-UNTAGGED = ("Scale", "LayerNorm", "MemoryData")
+UNTAGGED = ("Scale", "PReLU", "LayerNorm", "GroupNorm", "MemoryData")
 FLOAT_WEIGHTED = ("Deconvolution", "DeconvolutionDepthWise", *UNTAGGED)
 """Types with weights that stay float32; those of some have no tag before them."""
-WEIGHT_COUNT_KEYS = {"InnerProduct": 2, "Scale": 0, "LayerNorm": 0}
+WEIGHT_COUNT_KEYS = {"InnerProduct": 2, "Scale": 0, "PReLU": 0, "LayerNorm": 0, "GroupNorm": 1}
 """Where it is not 6."""
-BIAS_KEYS = {"InnerProduct": 1, "Scale": 1, "LayerNorm": 2}
+BIAS_KEYS = {"InnerProduct": 1, "Scale": 1, "LayerNorm": 2, "GroupNorm": 3}
 """Where it is not 5."""
 ARRAY_KEY = 23300
 MASK_KEY = 31
@@ -292,7 +292,7 @@ def read_payload(layer: NcnnLayer, reader: Reader) -> Payload:
     """Weights of one layer by its tag, if it has one."""
     if layer.type in UNTAGGED:
         weight = reader.floats(layer.weight_count)
-        return Payload(weight, reader.floats(layer.c_out) if layer.has_bias else None, tag=None)
+        return Payload(weight, reader.floats(len(weight)) if layer.has_bias else None, tag=None)
     tag = int(reader.take("<u4", 1)[0])
     count = layer.weight_count
     term = layer.integer(INT8_TERM_KEY)

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from quant.graph import (
+from quant.details import (
     Channels,
+    Grouping,
     Groups,
-    Node,
-    Op,
+    Limits,
     Pool,
     Slope,
+    Squares,
     Tokens,
     Transposed,
     Upsample,
-    Weights,
 )
+from quant.graph import Node, Op, Weights
 from quant.ncnn.format import NcnnLayer, Payload, Value
 
 Typed = tuple[str, dict[int, Value]]
@@ -35,7 +36,13 @@ KINDS: Mapping[Op, Typed] = {
     "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
     "silu": ("Swish", {}),
     "gelu": ("GELU", {0: 0}),
+    "mish": ("Mish", {}),
+    "softplus": ("Softplus", {}),
+    "tanh": ("TanH", {}),
 }
+SLOPED: Mapping[Op, str] = {"leaky_relu": "ReLU", "elu": "ELU"}
+FLOAT32_MAX = 3.402823e38
+"""Stands for no limit: ncnn's text has no infinity."""
 
 
 def operation_type(node: Node) -> Typed:
@@ -55,14 +62,29 @@ def operation_type(node: Node) -> Typed:
     if isinstance(detail, Groups):
         return "ShuffleChannel", {0: detail.count}
     if isinstance(detail, Slope):
-        return "ReLU", {0: float(detail.value)}
+        return SLOPED[node.op], {0: float(detail.value)}
+    if isinstance(detail, Limits):
+        limits = (min(max(limit, -FLOAT32_MAX), FLOAT32_MAX) for limit in (detail.low, detail.high))
+        return "Clip", dict(enumerate(limits))
+    if isinstance(detail, Squares):
+        return "PixelShuffle", {0: detail.side}
     if isinstance(detail, Upsample):
         rows, columns = map(float, detail.factor)
         return "Interp", {0: INTERPOLATIONS[detail.mode], 1: rows, 2: columns}
     if isinstance(detail, Transposed):
         return deconv_type(node, detail)
     assert constants is not None
-    return "Scale", {0: len(constants.weight), 1: 1}
+    return with_numbers(node, len(constants.weight))
+
+
+def with_numbers(node: Node, channels: int) -> Typed:
+    """Type and parameters of a node that has numbers of its own for each channel."""
+    if isinstance(node.detail, Grouping):
+        count, epsilon = node.detail.count, float(node.detail.epsilon)
+        return "GroupNorm", {0: count, 1: channels, 2: epsilon, 3: 1}
+    if node.op == "prelu":
+        return "PReLU", {0: channels}
+    return "Scale", {0: channels, 1: 1}
 
 
 def pool_params(op: Op, pool: Pool) -> dict[int, Value]:
@@ -94,7 +116,7 @@ def deconv_type(node: Node, how: Transposed) -> Typed:
 
 
 def constant_payload(node: Node) -> Payload | None:
-    """What the `.bin` holds of a node without layer. A Scale has no tag."""
+    """What the `.bin` holds of a node without layer. Only a transposed convolution has a tag."""
     if node.constants is None:
         return None
     if isinstance(node.detail, Transposed):

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from quant.details import Grouping, Transposed
 from quant.errors import ModelError
 from quant.fold import norm_of
-from quant.graph import Floats, Transposed, Weights
+from quant.graph import Floats, Weights
+from quant.trace import numbered
 from quant.trace.call import Call
 from quant.trace.pending import Pending, Value
 from quant.trace.program import Constant
@@ -112,6 +114,40 @@ def norm(pending: Pending, call: Call, eps: float) -> str:
     found = norm_of(mean, variance, gamma, beta, eps)
     name = call.args[3].name.removesuffix(".running_mean")
     return pending.builder.norm(name, pending.plain(call.args[0]), found)
+
+
+def prelu(pending: Pending, call: Call) -> str:
+    """prelu(x, slopes)."""
+    source = pending.plain(call.args[0])
+    return numbered.prelu(pending.builder, layer_name(call), source, array(call, 1))
+
+
+def group_norm(pending: Pending, call: Call) -> str:
+    """group_norm(x, groups, weight, bias, eps)."""
+    how = Grouping(call.args[1], call.argument(4, "eps", 1e-5))
+    return grouped(pending, call, how, 2)
+
+
+def native_group_norm(pending: Pending, call: Call) -> tuple[str]:
+    """native_group_norm(x, weight, bias, images, channels, pixels, groups, eps): the first of 3."""
+    return (grouped(pending, call, Grouping(call.args[6], call.args[7]), 1),)
+
+
+def instance_norm(pending: Pending, call: Call) -> str:
+    """instance_norm(x, weight, bias, mean, variance, use_input_stats, momentum, eps, ..)."""
+    if not call.args[5]:
+        return norm(pending, call, call.args[7])
+    return grouped(pending, call, Grouping(call.shape[0], call.args[7]), 1)
+
+
+def grouped(pending: Pending, call: Call, how: Grouping, place: int) -> str:
+    """A norm over groups of channels, its weight and bias at a place and behind it, if any."""
+    source = pending.plain(call.args[0])
+    if call.argument(place, "weight") is None:
+        return numbered.group_norm(pending.builder, call.name, source, how, None)
+    weight = array(call, place)
+    weights = Weights(weight, bias_of(call, place + 1, len(weight)))
+    return numbered.group_norm(pending.builder, layer_name(call, place), source, how, weights)
 
 
 def layer_name(call: Call, place: int = 1) -> str:

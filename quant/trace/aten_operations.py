@@ -16,8 +16,12 @@ from quant.trace.aten_layers import (
     convolution,
     deconv,
     frozen_norm,
+    group_norm,
+    instance_norm,
     linear,
     matmul,
+    native_group_norm,
+    prelu,
 )
 from quant.trace.call import Call
 from quant.trace.functions import FUNCTIONS, enlarge
@@ -92,9 +96,21 @@ def operands(call: Call) -> tuple[list[Value], Any]:
 
 
 def clip(pending: Pending, call: Call) -> Value:
-    """A ReLU or a ReLU6 under its other name."""
-    bounds = ((1, "min", None), (2, "max", None))
-    low, high = (call.argument(*given) for given in bounds)
+    """Values between two limits that are numbers: clamp(x, min, max)."""
+    low, high = call.argument(1, "min"), call.argument(2, "max")
+    if not all(limit is None or isinstance(limit, int | float) for limit in (low, high)):
+        raise ModelError(f"operation '{call.name}': values are only clipped at numbers")
+    return pending.clip(call.name, call.args[0], low, high)
+
+
+def clip_above(pending: Pending, call: Call) -> Value:
+    """Values up to a limit: clamp_max(x, max)."""
+    return pending.clip(call.name, call.args[0], None, call.argument(1, "max"))
+
+
+def hardtanh(pending: Pending, call: Call) -> Value:
+    """Values between -1 and 1, or other limits: hardtanh(x, min, max)."""
+    low, high = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
     return pending.clip(call.name, call.args[0], low, high)
 
 
@@ -128,6 +144,13 @@ def take(pending: Pending, call: Call) -> Value:
         raise ModelError(f"operation '{call.name}': only ranges of channels (dim 1) are taken")
     first, last, _ = slice(start, stop).indices(call.before.shape[1])
     return pending.builder.slice(call.name, pending.plain(call.args[0]), first, last)
+
+
+def elu(call: Call) -> Any:
+    """An exponential linear unit: elu(x, alpha, scale, scale of the input)."""
+    if (call.argument(2, "scale", 1), call.argument(3, "input_scale", 1)) != (1, 1):
+        raise ModelError(f"operation '{call.name}': an ELU with a scale is not supported")
+    return FUNCTIONS["elu"](call)
 
 
 def upsample(mode: str) -> Callable[[Call], str]:
@@ -175,7 +198,10 @@ ATEN: Mapping[str, Read] = {
     **{"linear": linear, "addmm": addmm, "mm": matmul, "matmul": matmul},
     **{"batch_norm": batch_norm, "_native_batch_norm_legit_no_training": frozen_norm},
     **{"add": add, "sub": subtract, "rsub": subtract, "mul": multiply, "div": divide},
-    **{"clamp": clip, "clamp_min": clip, "hardtanh": clip, "relu6": relu6},
+    **{"clamp": clip, "clamp_min": clip, "clamp_max": clip_above},
+    **{"hardtanh": hardtanh, "relu6": relu6, "prelu": prelu, "_prelu_kernel": prelu},
+    **{"group_norm": group_norm, "native_group_norm": native_group_norm},
+    **{"instance_norm": instance_norm},
     **{"pad": pad, "constant_pad_nd": pad, "slice": take},
 }
 """Operations that read constants, or values that wait."""
@@ -187,7 +213,7 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **{"_adaptive_avg_pool2d": FUNCTIONS["adaptive_avg_pool2d"]},
     **{"_softmax": FUNCTIONS["softmax"], "_log_softmax": FUNCTIONS["log_softmax"]},
     **{"split_with_sizes": FUNCTIONS["split"], "feature_dropout": FUNCTIONS["dropout"]},
-    **{"native_channel_shuffle": FUNCTIONS["channel_shuffle"]},
+    **{"elu": elu, "native_channel_shuffle": FUNCTIONS["channel_shuffle"]},
     **dict.fromkeys(("_unsafe_view", "squeeze_copy"), FUNCTIONS["view"]),
     **dict.fromkeys(("alias", "lift_fresh_copy"), FUNCTIONS["clone"]),
     **dict.fromkeys(("to", "_to_copy"), cast),

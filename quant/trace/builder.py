@@ -17,22 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from quant.details import Channels, Detail, Groups, Interpolation, Pool, Transposed, Upsample
 from quant.errors import ModelError
 from quant.fold import Norm
-from quant.graph import (
-    Channels,
-    Detail,
-    Groups,
-    Interpolation,
-    Layer,
-    Network,
-    Node,
-    Op,
-    Pool,
-    Transposed,
-    Upsample,
-    Weights,
-)
+from quant.graph import Layer, Network, Node, Op, Weights
 from quant.trace.ends import inputs_refused
 from quant.trace.fuse import fuse
 from quant.trace.seen import Seen, whole
@@ -58,7 +46,7 @@ class Builder:
 
     def conv(self, name: str, source: str, shape: Shape, weights: Weights, window: Window) -> str:
         """A convolution with weights (c_out, c_in / groups, height, width)."""
-        before = self._image(name, source)
+        before = self.image_shape(name, source)
         c_out, row, *kernel = weights.weight.shape
         layer = Layer(
             name,
@@ -78,7 +66,7 @@ class Builder:
     def linear(self, name: str, source: str, weights: Weights) -> str:
         """A matrix product with weights (c_out, c_in), of a vector or an image of one pixel."""
         c_out, c_in = weights.weight.shape
-        shape = self._shape(name, source)
+        shape = self.shape(name, source)
         if shape not in ((c_in,), (c_in, 1, 1)):
             raise ModelError(f"layer {name} reads {written(shape)}, not a vector: flatten it")
         return self._layer(Layer(name, "linear", c_in, c_out), source, (c_out,), weights)
@@ -87,21 +75,21 @@ class Builder:
         self, name: str, source: str, shape: Shape, weights: Weights, how: Transposed
     ) -> str:
         """A transposed convolution with weights (c_in, c_out / groups, height, width)."""
-        self._image(name, source)
+        self.image_shape(name, source)
         return self.append(Node(name, "deconv", (source,), shape, None, how, weights))
 
     def norm(self, name: str, source: str, norm: Norm) -> str:
         """A batch norm of the channels of an image or a vector."""
         self._norms[name] = norm
-        return self._plain(name, "scale", (source,), self._shape(name, source))
+        return self._plain(name, "scale", (source,), self.shape(name, source))
 
     def activate(self, name: str, source: str, op: Op, detail: Detail | None = None) -> str:
         """ReLU, sigmoid and the like."""
-        return self._plain(name, op, (source,), self._shape(name, source), detail)
+        return self._plain(name, op, (source,), self.shape(name, source), detail)
 
     def add(self, name: str, sources: Sequence[str]) -> str:
         """The sum of two values of one shape."""
-        shapes = [self._shape(name, source) for source in sources]
+        shapes = [self.shape(name, source) for source in sources]
         if len(shapes) != 2 or shapes[0] != shapes[1]:
             raise ModelError(f"operation '{name}' is not the sum of two values of one shape")
         return self._plain(name, "add", sources, shapes[0])
@@ -111,7 +99,7 @@ class Builder:
 
         The factor (C, 1, 1) becomes the second input.
         """
-        ordered = sorted(sources, key=lambda source: -prod(self._shape(name, source)))
+        ordered = sorted(sources, key=lambda source: -prod(self.shape(name, source)))
         shapes = [self.node(source).shape for source in ordered]
         if len(shapes) != 2 or shapes[1] not in (shapes[0], (shapes[0][0], 1, 1)):
             raise ModelError(
@@ -122,7 +110,7 @@ class Builder:
 
     def concat(self, name: str, sources: Sequence[str]) -> str:
         """Channels of values behind one another."""
-        shapes = [self._shape(name, source) for source in sources]
+        shapes = [self.shape(name, source) for source in sources]
         if len({shape[1:] for shape in shapes}) != 1:
             raise ModelError(f"operation '{name}' joins values of several sizes")
         if len(shapes) == 1:
@@ -132,7 +120,7 @@ class Builder:
 
     def slice(self, name: str, source: str, start: int, stop: int) -> str:
         """Channels `start` up to `stop` of a value."""
-        channels, *size = self._shape(name, source)
+        channels, *size = self.shape(name, source)
         if (start, stop) == (0, channels):
             return source
         if not 0 <= start < stop <= channels:
@@ -142,7 +130,7 @@ class Builder:
 
     def shuffle(self, name: str, source: str, groups: int) -> str:
         """Channels dealt out in turn to `groups` groups."""
-        shape = self._image(name, source)
+        shape = self.image_shape(name, source)
         if shape[0] % groups:
             raise ModelError(
                 f"operation '{name}': {groups} groups do not divide {shape[0]} channels"
@@ -153,18 +141,18 @@ class Builder:
 
     def max_pool(self, name: str, source: str, shape: Shape, pool: Pool) -> str:
         """Max pooling; where `shape` has a row or column more than fits, the window goes beyond."""
-        window = fitted(pool, self._image(name, source), shape)
+        window = fitted(pool, self.image_shape(name, source), shape)
         return self._plain(name, "max_pool", (source,), shape, window)
 
     def maximum(self, name: str, source: str) -> str:
         """The maximum of all pixels (C, 1, 1)."""
-        channels, height, width = self._image(name, source)
+        channels, height, width = self.image_shape(name, source)
         window = Pool((height, width), (1, 1), (0, 0, 0, 0))
         return self._plain(name, "max_pool", (source,), (channels, 1, 1), window)
 
     def avg_pool(self, name: str, source: str, shape: Shape, pool: Pool) -> str:
         """Average pooling, by torch's rules for windows that go beyond the image."""
-        before = self._image(name, source)
+        before = self.image_shape(name, source)
         window = average_window(name, pool, before, shape)
         if window.kernel == before[1:] and not any(window.pads):
             return self.mean(name, source)
@@ -172,12 +160,12 @@ class Builder:
 
     def mean(self, name: str, source: str) -> str:
         """The mean over all pixels: (C, 1, 1)."""
-        channels = self._image(name, source)[0]
+        channels = self.image_shape(name, source)[0]
         return self._plain(name, "global_avg_pool", (source,), (channels, 1, 1))
 
     def upsample(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
         """More pixels by whole factors, corners not aligned."""
-        _, height, width = self._image(name, source)
+        _, height, width = self.image_shape(name, source)
         if shape[1] % height or shape[2] % width:
             raise ModelError(f"operation '{name}' does not enlarge by whole factors")
         factor = (shape[1] // height, shape[2] // width)
@@ -187,7 +175,7 @@ class Builder:
 
     def reshape(self, name: str, source: str, shape: Shape) -> str:
         """The same numbers in another shape: flattened, or on the way to a shuffle."""
-        view = self._view(source)
+        view = self.view(source)
         node = self.node(view.source)
         if view.groups:
             if shape != node.shape:
@@ -202,7 +190,7 @@ class Builder:
 
     def see(self, source: str) -> Seen:
         """A value as numbers of its node."""
-        view = self._view(source)
+        view = self.view(source)
         if view.groups:
             raise ModelError(f"'{source}' reads channels that are half shuffled")
         node = whole(view.source, self.node(view.source).shape)
@@ -210,7 +198,7 @@ class Builder:
 
     def permute(self, name: str, source: str, order: Sequence[int]) -> str | Seen:
         """Axes in another order, the batch being among them: a shuffle, or on the way to tokens."""
-        view = self._view(source)
+        view = self.view(source)
         groups = dealt_groups(view, self.node(view.source).shape, tuple(order))
         if not groups:
             return self.see(source).moved(lambda places: places.transpose(order))
@@ -244,23 +232,24 @@ class Builder:
     def finish(self, source: str, shape: Shape) -> Network:
         """The network that gives `source`, in the shape that it has for one image."""
         source = self._ends.get(source, source)
-        if self._shape("output", source) != shape:
+        if self.shape("output", source) != shape:
             source = self._plain(f"{source}_flat", "reshape", (source,), shape)
         return fuse(self.nodes, source, self._weights, self._norms)
 
-    def _view(self, source: str) -> View:
+    def view(self, source: str) -> View:
+        """A value in the shape in which it is seen."""
         return self._views.get(source) or View(source, self.node(source).shape)
 
-    def _shape(self, name: str, source: str) -> Shape:
+    def shape(self, name: str, source: str) -> Shape:
         """Shape of a value that `name` reads."""
         if source in self._views:
             shape = written(self._views[source].shape)
             raise ModelError(f"'{name}' reads a value of shape {shape}: neither image nor vector")
         return self.node(source).shape
 
-    def _image(self, name: str, source: str) -> Shape:
+    def image_shape(self, name: str, source: str) -> Shape:
         """Shape (C, H, W) of an image that `name` reads."""
-        shape = self._shape(name, source)
+        shape = self.shape(name, source)
         if len(shape) != 3:
             raise ModelError(f"'{name}' reads a vector of {shape[0]}, not an image")
         return shape

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from quant.details import Factor, Interpolation, Pool, Slope
 from quant.errors import ModelError
 from quant.fold import Norm
-from quant.graph import Factor, Interpolation, Op, Pool, Slope
+from quant.graph import Op
 from quant.trace.call import Call
+from quant.trace.numbered import clip, pixel_shuffle
 from quant.trace.seen import Seen
 from quant.trace.windows import both_sides, even_window, pair
 
@@ -185,13 +187,37 @@ def leaky_relu(call: Call) -> str:
     return call.builder.activate(call.name, call.source, "leaky_relu", slope)
 
 
+def elu(call: Call) -> str:
+    """An exponential linear unit."""
+    slope = Slope(float(call.argument(1, "alpha", 1.0)))
+    return call.builder.activate(call.name, call.source, "elu", slope)
+
+
 def clamp(call: Call) -> str:
-    """A ReLU or a ReLU6 under its other name."""
+    """Values between two limits that are numbers."""
     low = call.argument(1, "min", call.kwargs.get("min_val"))
     high = call.argument(2, "max", call.kwargs.get("max_val"))
-    if low != 0 or high not in (None, 6):
-        raise ModelError(f"operation '{call.name}': values are only clipped at 0, or at 0 and 6")
-    return call.builder.activate(call.name, call.source, "relu" if high is None else "relu6")
+    if not all(limit is None or isinstance(limit, int | float) for limit in (low, high)):
+        raise ModelError(f"operation '{call.name}': values are only clipped at numbers")
+    return clip(call.builder, call.name, call.source, low, high)
+
+
+def hardtanh(call: Call) -> str:
+    """Values between -1 and 1, or other limits."""
+    low, high = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
+    return clip(call.builder, call.name, call.source, low, high)
+
+
+def softplus(call: Call) -> str:
+    """The logarithm of 1 and the exponential."""
+    if call.argument(1, "beta", 1) != 1:
+        raise ModelError(f"operation '{call.name}': a softplus with a beta is not supported")
+    return call.builder.activate(call.name, call.source, "softplus")
+
+
+def to_pixels(call: Call) -> str:
+    """Pixels made of channels."""
+    return pixel_shuffle(call.builder, call.name, call.source, call.argument(1, "upscale_factor"))
 
 
 def even_pool(call: Call) -> str:
@@ -280,11 +306,14 @@ FUNCTIONS: dict[str, Read] = {
     **{"hardsigmoid": activation("hardsigmoid"), "hardswish": activation("hardswish")},
     **{"silu": activation("silu"), "leaky_relu": leaky_relu, "gelu": gelu},
     **{"truediv": div, "div": div, "softmax": softmax, "log_softmax": log_softmax},
-    **{"clamp": clamp, "clip": clamp, "hardtanh": clamp},
+    **{"clamp": clamp, "clip": clamp, "hardtanh": hardtanh},
+    **{"tanh": activation("tanh"), "mish": activation("mish"), "elu": elu},
+    **{"softplus": softplus},
     **{"adaptive_avg_pool2d": even_pool, "avg_pool2d": avg_pool},
     **{"adaptive_max_pool2d": even_max_pool, "amax": maximum},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},
+    **{"pixel_shuffle": to_pixels},
     **dict.fromkeys(("dropout", "dropout2d", "stochastic_depth"), in_evaluation),
     **dict.fromkeys(("contiguous", "clone", "detach"), identity),
 }

@@ -22,7 +22,8 @@ def fuse(
     """The network that computes the node `output`.
 
     A norm or a ReLU joins the layer before it where nothing else reads that and it has no
-    activation yet; other norms become scales. Raises ModelError where nothing is computed.
+    activation yet, a norm also a group norm; other norms become scales. Raises ModelError where
+    nothing is computed.
     """
     needed = nodes_for(nodes, output)
     if len(needed) == 1:
@@ -61,25 +62,32 @@ class _Fusing:
 
     def take(self, node: Node) -> None:
         """Keep a node, or let the layer before it do its work."""
-        before = self.layer_before(node)
-        if before is not None and node.name in self.norms:
-            self.weights[before.name] = fold(self.weights[before.name], self.norms[node.name])
-            self.names[node.name] = before.name
-        elif before is not None and before.layer is not None and node.op in FUSED:
-            layer = replace(before.layer, activation=FUSED[node.op])
-            self.kept[before.name] = replace(before, layer=layer)
-            self.names[node.name] = before.name
-        else:
+        before = self.only_source(node)
+        joined = None if before is None else self.joined(before, node)
+        if joined is None:
             self.keep(node)
+        else:
+            self.kept[joined.name] = joined
+            self.names[node.name] = joined.name
 
-    def layer_before(self, node: Node) -> Node | None:
-        """The layer that `node` alone reads, if it has no activation yet."""
-        if len(node.inputs) != 1 or self.read[node.inputs[0]] != 1:
+    def only_source(self, node: Node) -> Node | None:
+        """The one node that `node` reads, if nothing else does."""
+        alone = len(node.inputs) == 1 and self.read[node.inputs[0]] == 1
+        return self.kept[self.names[node.inputs[0]]] if alone else None
+
+    def joined(self, before: Node, node: Node) -> Node | None:
+        """A node that does the work of the one that alone reads it, too; None where it cannot."""
+        norm, layer = self.norms.get(node.name), before.layer
+        if norm is not None and before.op == "group_norm" and before.constants is not None:
+            return replace(before, constants=fold(before.constants, norm))
+        if layer is None or layer.is_product or layer.activation != "none":
             return None
-        before = self.kept[self.names[node.inputs[0]]]
-        layer = before.layer
-        free = layer is not None and not layer.is_product and layer.activation == "none"
-        return before if free else None
+        if norm is not None:
+            self.weights[layer.name] = fold(self.weights[layer.name], norm)
+            return before
+        if node.op in FUSED:
+            return replace(before, layer=replace(layer, activation=FUSED[node.op]))
+        return None
 
     def keep(self, node: Node) -> None:
         """A node of its own."""

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
+from quant.details import Factor, Grouping, Pool, Slope, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm, norm_of
-from quant.graph import Factor, Floats, Op, Pool, Slope, Transposed, Weights
+from quant.graph import Floats, Op, Weights
 from quant.trace.call import Call
 from quant.trace.functions import enlarge, even_max_pool, even_pool, refuse_tanh
+from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 R = TypeVar("R")
@@ -86,7 +88,7 @@ def norm(call: Call, module: nn.BatchNorm2d) -> str:
     return call.builder.norm(call.target, call.source, norm_numbers(call.target, module))
 
 
-def norm_numbers(name: str, module: nn.BatchNorm2d) -> Norm:
+def norm_numbers(name: str, module: nn.BatchNorm2d | nn.InstanceNorm2d) -> Norm:
     """Statistics and weights of a batch norm. Raises ModelError where it has no statistics."""
     if module.running_mean is None or module.running_var is None:
         raise ModelError(f"batch norm {name} has no running statistics: it cannot be folded")
@@ -149,11 +151,48 @@ def layer_norm(call: Call, module: nn.LayerNorm) -> str:
     raise ModelError(f"layer norm {call.target} reads no tokens (N, T, C)")
 
 
+def elu(call: Call, module: nn.ELU) -> str:
+    """An exponential linear unit."""
+    return call.builder.activate(call.name, call.source, "elu", Slope(module.alpha))
+
+
+def softplus(call: Call, module: nn.Softplus) -> str:
+    """The logarithm of 1 and the exponential."""
+    if module.beta != 1:
+        raise ModelError(f"layer {call.target}: a softplus with a beta is not supported")
+    return call.builder.activate(call.name, call.source, "softplus")
+
+
+def prelu_of(call: Call, module: nn.PReLU) -> str:
+    """A ReLU with slopes of its own."""
+    return prelu(call.builder, call.target, call.source, floats(module.weight))
+
+
 def hardtanh(call: Call, module: nn.Hardtanh) -> str:
-    """ReLU6 under its other name."""
-    if (module.min_val, module.max_val) != (0, 6):
-        raise ModelError(f"layer {call.target}: of Hardtanh only 0 to 6, a ReLU6, is supported")
-    return call.builder.activate(call.name, call.source, "relu6")
+    """Values between two limits; ReLU6 is one of these."""
+    limits = float(module.min_val), float(module.max_val)
+    return clip(call.builder, call.name, call.source, *limits)
+
+
+def group_norm_of(call: Call, module: nn.GroupNorm) -> str:
+    """A norm over groups of channels."""
+    weights = Weights(floats(module.weight), floats(module.bias)) if module.affine else None
+    how = Grouping(module.num_groups, module.eps)
+    return group_norm(call.builder, call.target, call.source, how, weights)
+
+
+def instance_norm(call: Call, module: nn.InstanceNorm2d) -> str:
+    """A norm over each channel, by its statistics where it has any."""
+    if module.running_mean is not None:
+        return call.builder.norm(call.target, call.source, norm_numbers(call.target, module))
+    weights = Weights(floats(module.weight), floats(module.bias)) if module.affine else None
+    how = Grouping(call.shape[0], module.eps)
+    return group_norm(call.builder, call.target, call.source, how, weights)
+
+
+def to_pixels(call: Call, module: nn.PixelShuffle) -> str:
+    """Pixels made of channels."""
+    return pixel_shuffle(call.builder, call.name, call.source, module.upscale_factor)
 
 
 def max_pool(call: Call, module: nn.MaxPool2d) -> str:
@@ -224,7 +263,15 @@ MODULES: dict[type, Read] = {
     nn.GELU: gelu,
     nn.Softmax: softmax,
     nn.LogSoftmax: log_softmax,
+    nn.Mish: activation("mish"),
+    nn.Softplus: softplus,
+    nn.Tanh: activation("tanh"),
+    nn.ELU: elu,
+    nn.PReLU: prelu_of,
     nn.LayerNorm: layer_norm,
+    nn.GroupNorm: group_norm_of,
+    nn.InstanceNorm2d: instance_norm,
+    nn.PixelShuffle: to_pixels,
     nn.MaxPool2d: max_pool,
     nn.AvgPool2d: avg_pool,
     nn.AdaptiveAvgPool2d: adaptive_pool,

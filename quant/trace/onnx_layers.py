@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from quant.details import Transposed
 from quant.fold import norm_of
-from quant.graph import Floats, Transposed, Weights
+from quant.graph import Floats, Weights
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import conv_window, pads_of, two
 from quant.trace.pending import Value

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 
-from quant.graph import Op, Slope
+from quant.details import Slope
+from quant.graph import Op
+from quant.trace.numbered import pixel_shuffle
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
+from quant.trace.onnx_norms import group_norm, instance_norm, prelu
 from quant.trace.onnx_pools import (
     average_pool,
     global_max_pool,
@@ -134,6 +137,20 @@ def leaky_relu(call: OnnxCall) -> Value:
     return call.pending.builder.activate(call.name, call.source, "leaky_relu", slope)
 
 
+def elu(call: OnnxCall) -> Value:
+    """An exponential linear unit."""
+    slope = Slope(call.attribute("alpha", 1.0))
+    return call.pending.builder.activate(call.name, call.source, "elu", slope)
+
+
+def to_pixels(call: OnnxCall) -> Value:
+    """Pixels made of channels, as torch's pixel shuffle makes them."""
+    if call.attribute("mode", b"DCR") not in ("CRD", b"CRD"):
+        raise call.refused("has mode DCR, of which torch knows nothing: only CRD is supported")
+    side = call.attribute("blocksize")
+    return pixel_shuffle(call.pending.builder, call.name, call.source, side)
+
+
 def hard_sigmoid(call: OnnxCall) -> Value:
     """torch's hard sigmoid, relu6(x + 3) / 6."""
     alpha, beta = call.attribute("alpha", 0.2), call.attribute("beta", 0.5)
@@ -143,7 +160,7 @@ def hard_sigmoid(call: OnnxCall) -> Value:
 
 
 def clip(call: OnnxCall) -> Value:
-    """A ReLU or a ReLU6 under its other name."""
+    """Values between two limits."""
     low, high = (bound(call, index, name) for index, name in ((1, "min"), (2, "max")))
     return call.pending.clip(call.name, call.value, low, high)
 
@@ -185,7 +202,10 @@ OPERATIONS: dict[str, Read] = {
     **{"GlobalMaxPool": global_max_pool, "ReduceMax": global_max_pool},
     **{"Relu": activation("relu"), "LeakyRelu": leaky_relu, "Clip": clip},
     **{"Sigmoid": activation("sigmoid"), "HardSigmoid": hard_sigmoid},
-    **{"HardSwish": activation("hardswish")},
+    **{"HardSwish": activation("hardswish"), "Mish": activation("mish")},
+    **{"Softplus": activation("softplus")},
+    **{"Tanh": activation("tanh"), "Elu": elu, "PRelu": prelu, "DepthToSpace": to_pixels},
+    **{"InstanceNormalization": instance_norm, "GroupNormalization": group_norm},
     **dict.fromkeys(("Identity", "Dropout"), identity),
     **{"Cast": cast, "Softmax": softmax, "LogSoftmax": softmax},
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from quant.graph import Interpolation, Pool
+from quant.details import Interpolation, Pool
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.pending import Value

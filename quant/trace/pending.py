@@ -7,6 +7,7 @@ and padded values wait: they become part of an activation, a convolution or a sc
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from quant.errors import ModelError
 from quant.fold import Doubles, Norm
+from quant.graph import Op
 from quant.trace.builder import Builder
+from quant.trace.numbered import clip
 from quant.trace.seen import Seen, refused
 from quant.trace.views import Shape
 
@@ -51,6 +54,12 @@ class Rectified:
     value: str | Affine
 
 
+GATED: Mapping[tuple[Op, ...], Op] = {
+    ("hardsigmoid",): "hardswish",
+    ("sigmoid",): "silu",
+    ("tanh", "softplus"): "mish",
+}
+"""What a value times a gate is, by the operations that make the gate of it, the last first."""
 Value = str | Affine | Padded | Rectified | Seen
 
 
@@ -86,11 +95,11 @@ class Pending:
         return replace(found, shift=found.shift + shift)
 
     def clip(self, name: str, value: Value, low: float | None, high: float | None) -> Value:
-        """A ReLU or ReLU6; relu6(x + 3) is six times a hard sigmoid of x, relu6(x + 3) / 6."""
+        """Values within limits; relu6(x + 3) is six times a hard sigmoid of x, relu6(x + 3) / 6."""
         if isinstance(value, Rectified) and (low, high) == (None, SIX):
             low, value = 0, value.value
         if low != 0 or high not in (None, SIX):
-            raise ModelError(f"operation '{name}': values are only clipped at 0, or at 0 and 6")
+            return clip(self.builder, name, self.plain(value), low, high)
         if high is None:
             return Rectified(name, value if isinstance(value, Affine) else self.plain(value))
         if isinstance(value, Affine) and is_number(value, ONE, THREE):
@@ -123,12 +132,19 @@ class Pending:
     def _gated(self, name: str, one: str, other: str) -> str:
         """A product, by the name that it has where a factor is made of the other."""
         for x, gate in ((one, other), (other, one)):
-            node = self.builder.nodes.get(gate)
-            if node is not None and node.op == "hardsigmoid" and node.inputs == (x,):
-                return self.builder.activate(name, x, "hardswish")
-            if node is not None and node.op == "sigmoid" and node.inputs == (x,):
-                return self.builder.activate(name, x, "silu")
+            for ops, product in GATED.items():
+                if self._made_by(gate, ops) == x:
+                    return self.builder.activate(name, x, product)
         return self.builder.mul(name, (one, other))
+
+    def _made_by(self, name: str, ops: Sequence[Op]) -> str | None:
+        """What a value is made of by these operations, the last first; None by any others."""
+        for op in ops:
+            node = self.builder.nodes.get(name)
+            if node is None or node.op != op:
+                return None
+            name = node.inputs[0]
+        return name
 
     def _affine(self, name: str, value: Value) -> Affine:
         if isinstance(value, Affine):

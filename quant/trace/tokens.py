@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from quant.details import Detail, Epsilon, Factor, Tokens
 from quant.errors import ModelError
 from quant.fold import Norm
-from quant.graph import Detail, Epsilon, Factor, Floats, Layer, Node, Op, Tokens, Weights
+from quant.graph import Floats, Layer, Node, Op, Weights
 from quant.trace.builder import Builder
 from quant.trace.seen import (
     Places,

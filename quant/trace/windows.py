@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from quant.details import Pool
 from quant.errors import ModelError
-from quant.graph import Pool
 from quant.trace.views import Shape
 
 Pads = tuple[int, int, int, int]

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.graph import (
-    Channels,
-    Floats,
-    Graph,
-    Groups,
-    Layer,
-    Network,
-    Node,
-    Transposed,
-    Upsample,
-    Weights,
-)
+from quant.details import Channels, Groups, Transposed, Upsample
+from quant.graph import Floats, Graph, Layer, Network, Node, Weights
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import NcnnLayer
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quant.graph import Graph, Node, Upsample
+from quant.details import Upsample
+from quant.graph import Graph, Node
 from quant.ncnn.format import NcnnLayer
 from tests.device_agent.small_network import conv, small_graph, with_weights
 

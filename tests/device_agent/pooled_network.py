@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.graph import Graph, Layer, Network, Node, Pool, Weights
+from quant.details import Pool
+from quant.graph import Graph, Layer, Network, Node, Weights
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import NcnnLayer
 

@@ -22,9 +22,10 @@ from quant.ncnn.runtime import Engine, capabilities
 KINDS = (
     *("conv", "conv", "conv", "depthwise", "depthwise", "pool", "join", "linear"),
     *("relu", "clip", "sigmoid", "swish", "hardsigmoid", "hardswish"),
+    *("mish", "softplus", "tanh", "elu", "prelu", "group_norm", "squares"),
     *("gate", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
 )
-ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale")
+ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale", "prelu")
 LARGEST = 2**14
 """Numbers in a blob: a linear layer at the end takes them all."""
 JOINS = (0, 1, 2, 4, 5)
@@ -109,6 +110,11 @@ def random_layer(
         return NcnnLayer("Concat", name, (source, *more), (name,), {0: 0})
     if kind == "deconv":
         return random_deconv(rng, name, source, shape[0])
+    if kind == "prelu":
+        slopes = Payload(rng.normal(0, 1, shape[0]).astype(np.float32), None, tag=None)
+        return NcnnLayer("PReLU", name, (source,), (name,), {0: shape[0]}, slopes)
+    if kind == "group_norm":
+        return random_group_norm(rng, name, source, shape[0])
     if kind == "scale":
         factors, shifts = rng.normal(0, 1, (2, shape[0])).astype(np.float32)
         payload = Payload(factors, shifts, tag=None)
@@ -121,6 +127,9 @@ def random_layer(
         "swish": ("Swish", {}),
         "hardsigmoid": ("HardSigmoid", {0: 0.2, 1: 0.5}),
         "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
+        **{"mish": ("Mish", {}), "softplus": ("Softplus", {}), "tanh": ("TanH", {})},
+        "elu": ("ELU", {0: 0.7}),
+        "squares": ("PixelShuffle", {0: whole(rng, 1, 3)}),
         "pool": ("Pooling", random_pool(rng)),
         "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[0]),), 11: (0,)}),
         "shuffle": ("ShuffleChannel", {0: whole(rng, 2, 8)}),
@@ -158,6 +167,14 @@ def random_deconv(rng: Generator, name: str, source: str, c_in: int) -> NcnnLaye
     params |= {} if groups == 1 else {7: groups}
     payload = random_weights(rng, outputs, row)
     return NcnnLayer(type_, name, (source,), (name,), params, payload)
+
+
+def random_group_norm(rng: Generator, name: str, source: str, channels: int) -> NcnnLayer:
+    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    factors, shifts = rng.normal(0, 1, (2, channels)).astype(np.float32)
+    params: dict[int, Value] = {0: groups, 1: channels, 2: 1e-5, 3: 1}
+    payload = Payload(factors, shifts, tag=None)
+    return NcnnLayer("GroupNorm", name, (source,), (name,), params, payload)
 
 
 def random_pool(rng: Generator) -> dict[int, Value]:

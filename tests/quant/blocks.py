@@ -233,6 +233,28 @@ class TransformerBlock(nn.Module):
         return logits
 
 
+class FaceBlock(nn.Module):
+    """What else is found between layers: slopes of its own, norms of what is read, pixels made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3, 2), nn.PReLU(12))
+        self.block = nn.Sequential(
+            *(conv_bn(12, 12, 3, groups=12), nn.ReLU()),
+            *(nn.Conv2d(12, 24, 1, bias=False), nn.GroupNorm(4, 24), nn.Mish()),
+            *(nn.Conv2d(24, 12, 3, 1, 1), nn.InstanceNorm2d(12, affine=True), nn.PReLU()),
+        )
+        self.larger = nn.Sequential(nn.Conv2d(12, 16, 1), nn.PixelShuffle(2), nn.ELU(0.5))
+        self.last = nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1), nn.Hardtanh(-1, 2), nn.Tanh())
+        self.classifier = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.last(self.larger(x + self.block(x)))
+        logits: Tensor = self.classifier(x.mean((2, 3)))
+        return logits
+
+
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "mobile v3": (MobileNetV3Block, (3, 18, 18)),
     "efficient": (EfficientNetBlock, (3, 8, 10)),
@@ -240,6 +262,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "squeeze": (SqueezeNetBlock, (3, 29, 24)),
     "bottleneck": (BottleneckBlock, (3, 12, 12)),
     "decoder": (DecoderBlock, (3, 16, 20)),
+    "face": (FaceBlock, (3, 14, 10)),
     "transformer": (TransformerBlock, (3, 16, 12)),
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.graph import Epsilon, Factor, Layer, Node, Tokens, Weights
+from quant.details import Epsilon, Factor, Tokens
+from quant.graph import Layer, Node, Weights
 from quant.onnx_attention import write_product
 from quant.onnx_nodes import OnnxNodes
 from quant.onnx_operations import write_operation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import numpy_helper
 
-from quant.graph import Groups, Node, Transposed, Upsample, Weights
+from quant.details import Groups, Transposed, Upsample
+from quant.graph import Node, Weights
 from quant.onnx_nodes import OnnxNodes
 from quant.onnx_operations import onnx_pads, write_operation
 

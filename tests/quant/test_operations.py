@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quant.details import Channels, Detail, Groups, Limits, Pool, Slope, Squares, Upsample
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
-from quant.graph import Channels, Groups, Node, Op, Pool, Slope, Upsample, Weights
+from quant.graph import Node, Op, Weights
 from quant.ncnn.build import dump, float_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import Engine
@@ -117,6 +119,46 @@ def flatten(rng: Generator, channels: int) -> Operation:
     return lambda x: torch.sigmoid(x.reshape(x.shape[0], -1))
 
 
+def prelu(rng: Generator, channels: int) -> Operation:
+    """Some slopes are negative."""
+    found = nn.PReLU(channels if rng.random() < 0.7 else 1)
+    nn.init.uniform_(found.weight, -0.5, 1.5)
+    return found
+
+
+def clip(rng: Generator, channels: int) -> Operation:
+    low, high = sorted(rng.normal(0, 1, 2).tolist())
+    kinds: list[Operation] = [
+        lambda x: x.clamp(low, high),
+        lambda x: x.clamp(min=low),
+        lambda x: torch.clamp(x, max=high),
+        nn.Hardtanh(low, high),
+        F.hardtanh,
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def group_norm(rng: Generator, channels: int) -> Operation:
+    """Also over each channel alone, and without numbers of its own."""
+    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    if rng.random() < 0.5:
+        found: nn.Module = nn.GroupNorm(groups, channels, affine=rng.random() < 0.7)
+    else:
+        tracks, affine = (rng.random() < 0.5 for _ in range(2))
+        found = nn.InstanceNorm2d(channels, affine=affine, track_running_stats=tracks)
+    for parameter in found.parameters():
+        nn.init.normal_(parameter)
+    return found.eval()
+
+
+def squares(rng: Generator, channels: int) -> Operation:
+    side = whole(rng, 1, 3)
+    stem = nn.Conv2d(channels, side * side * whole(rng, 1, 5), 1)
+    if rng.random() < 0.5:
+        return nn.Sequential(stem, nn.PixelShuffle(side))
+    return nn.Sequential(nn.ReLU(), stem, nn.PixelShuffle(side), nn.ReLU())
+
+
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
     **{"max": max_pooling, "avg": avg_pooling, "up": up},
@@ -131,6 +173,11 @@ OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     "hardsigmoid": lambda rng, c: nn.Hardsigmoid(),
     "hardswish": lambda rng, c: nn.Hardswish(),
     "silu": lambda rng, c: nn.SiLU(),
+    "mish": lambda rng, c: nn.Mish(),
+    "softplus": lambda rng, c: nn.Softplus(),
+    "tanh": lambda rng, c: lambda x: torch.tanh(x) + x.tanh(),
+    "elu": lambda rng, c: nn.ELU(float(rng.uniform(0, 2))),
+    **{"prelu": prelu, "clip": clip, "group_norm": group_norm, "squares": squares},
 }
 
 
@@ -199,7 +246,7 @@ def test_averages_with_and_without_their_pads_by_hand(counts: bool, expected: li
     assert found.flatten().tolist() == expected
 
 
-def plain(op: Op, x: Tensor, detail: Channels | Groups | Slope | Upsample) -> list[float]:
+def plain(op: Op, x: Tensor, detail: Detail) -> list[float]:
     found: list[float] = run_operation(Node("x", op, (), (), detail=detail), [x]).flatten().tolist()
     return found
 
@@ -209,6 +256,9 @@ def test_operations_by_hand() -> None:
     assert plain("slice", channels, Channels(2, 4)) == [2, 3]
     assert plain("shuffle", channels, Groups(2)) == [0, 3, 1, 4, 2, 5]
     assert plain("leaky_relu", channels - 2, Slope(0.5)) == [-1, -0.5, 0, 1, 2, 3]
+    assert plain("elu", channels - 6, Slope(2.0))[5] == pytest.approx(2 * (math.exp(-1) - 1))
+    assert plain("clip", channels, Limits(1.5, 4.0)) == [1.5, 1.5, 2, 3, 4, 4]
+    assert plain("pixel_shuffle", channels[:, :4], Squares(2)) == [0, 1, 2, 3]
     row = torch.tensor([[[[0.0, 4.0]]]])
     assert plain("upsample", row, Upsample((1, 2), "nearest")) == [0, 0, 4, 4]
     assert plain("upsample", row, Upsample((1, 2), "bilinear")) == [0, 1, 3, 4]

@@ -52,6 +52,10 @@ def test_only_types_whose_widths_are_planned() -> None:
         ("Deconvolution", {**CONV, 18: 1, 19: 0}),
         ("DeconvolutionDepthWise", DEPTHWISE),
         ("Scale", {0: 16, 1: 1}),
+        ("PReLU", {0: 16}),
+        ("ELU", {0: 0.5}),
+        ("GroupNorm", {0: 4, 1: 16, 2: 1e-5, 3: 1}),
+        ("PixelShuffle", {0: 2}),
     ],
 )
 def test_what_the_writer_and_ncnn_know_is_accepted(type_: str, params: dict[int, Value]) -> None:
@@ -138,6 +142,10 @@ def test_what_the_writer_and_ncnn_know_is_accepted(type_: str, params: dict[int,
         ("Deconvolution", {**CONV, 4: -233}, "pad"),
         ("Scale", {1: 1}, "channels. is missing"),
         ("Scale", {0: -233}, "channels"),
+        ("PReLU", {0: 0}, "slopes"),
+        ("GroupNorm", {0: 4, 1: 16, 2: 1e-5, 3: 0}, "weights"),
+        ("GroupNorm", {0: 0, 1: 16, 2: 1e-5, 3: 1}, "groups"),
+        ("PixelShuffle", {0: 2, 1: 1}, "no parameter 1"),
     ],
 )
 def test_all_else_is_refused_by_name(type_: str, params: dict[int, Value], cause: str) -> None:

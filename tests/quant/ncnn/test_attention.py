@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.graph import Epsilon, Factor, Layer, Node, Weights
+from quant.details import Epsilon, Factor
+from quant.graph import Layer, Node, Weights
 from quant.ncnn.build import ncnn_layers, products
 from quant.ncnn.format import NcnnLayer, dump_bin, load_bin
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from quant.graph import Graph, Layer, Node, Op, Pool
+from quant.details import Pool
+from quant.graph import Graph, Layer, Node, Op
 from quant.ncnn.engine_graph import engine_graph
 from tests.quant.blocks import block
 

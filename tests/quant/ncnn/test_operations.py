@@ -5,18 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quant.graph import (
-    Channels,
-    Detail,
-    Groups,
-    Node,
-    Op,
-    Pool,
-    Slope,
-    Transposed,
-    Upsample,
-    Weights,
-)
+from quant.details import Channels, Detail, Groups, Pool, Slope, Transposed, Upsample
+from quant.graph import Node, Op, Weights
 from quant.ncnn.format import Value
 from quant.ncnn.operations import constant_payload, deconv_payload, operation_type
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from quant.details import Channels, Groups, Pool, Upsample
 from quant.errors import ModelError
 from quant.fold import norm_of
-from quant.graph import Channels, Floats, Groups, Layer, Pool, Upsample, Weights
+from quant.graph import Floats, Layer, Weights
 from quant.trace.builder import Builder
 from quant.trace.seen import Seen
 from quant.trace.windows import Window

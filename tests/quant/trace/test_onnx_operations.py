@@ -144,6 +144,61 @@ def test_a_softmax_over_the_classes_is_left_out(op: str, tmp_path: Path) -> None
     assert ops_of(made, tmp_path)[-1] == "linear"
 
 
+@pytest.mark.parametrize(
+    ("step", "constants", "ops"),
+    [
+        (node("Tanh", ["x"]), {}, ["tanh"]),
+        (node("Elu", ["x"], alpha=0.3), {}, ["elu"]),
+        (node("Mish", ["x"]), {}, ["mish"]),
+        (node("Softplus", ["x"]), {}, ["softplus"]),
+        (node("PRelu", ["x", "s"]), {"s": random(4, 1, 1)}, ["prelu"]),
+        (node("PRelu", ["x", "s"]), {"s": random(1)}, ["prelu"]),
+        (node("Clip", ["x", "low"]), {"low": np.float32(-0.5)}, ["clip"]),
+        (node("DepthToSpace", ["x"], blocksize=2, mode="CRD"), {}, ["pixel_shuffle"]),
+        (
+            node("InstanceNormalization", ["x", "g", "b"], epsilon=1e-3),
+            {"g": random(4), "b": random(4)},
+            ["group_norm"],
+        ),
+    ],
+)
+def test_what_stays_float_between_layers(
+    step: onnx.NodeProto, constants: dict[str, Any], ops: list[str], tmp_path: Path
+) -> None:
+    made = model([step], (1, 4, 6, 5), constants)
+    check(made, (4, 6, 5))
+    assert ops_of(made, tmp_path) == ops
+
+
+@pytest.mark.parametrize(("version", "numbers"), [(18, 2), (21, 4)])
+def test_norms_of_groups_with_numbers_of_groups_or_channels(
+    version: int, numbers: int, tmp_path: Path
+) -> None:
+    step = node("GroupNormalization", ["x", "g", "b"], num_groups=2)
+    constants = {"g": random(numbers), "b": random(numbers)}
+    made = model([step], (1, 4, 6, 5), constants)
+    made.opset_import[0].version = version
+    check(made, (4, 6, 5))
+    assert ops_of(made, tmp_path) == ["group_norm"]
+
+
+def test_a_norm_of_groups_that_is_written_out_is_one(tmp_path: Path) -> None:
+    constants = {
+        **{"rows": [0, 2, -1], "image": [0, 4, 6, 5], "ones": np.ones(2, np.float32)},
+        **{"zeros": np.zeros(2, np.float32), "g": random(4, 1, 1), "b": random(4, 1, 1)},
+    }
+    steps = [
+        node("Reshape", ["x", "rows"], "r"),
+        node("InstanceNormalization", ["r", "ones", "zeros"], "n"),
+        node("Reshape", ["n", "image"], "i"),
+        node("Mul", ["i", "g"], "m"),
+        node("Add", ["m", "b"]),
+    ]
+    made = model(steps, (1, 4, 6, 5), constants)
+    check(made, (4, 6, 5))
+    assert ops_of(made, tmp_path) == ["group_norm"]
+
+
 def test_clips_at_0_and_6(tmp_path: Path) -> None:
     bounds = {"low": np.float32(0), "high": np.float32(6), "ten": np.float32(10)}
     larger = node("Mul", ["x", "ten"], "h")
@@ -320,7 +375,7 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (model([node("Tanh", ["x"])]), "operation Tanh 'the_y' is not supported"),
+        (model([node("Sinh", ["x"])]), "operation Sinh 'the_y' is not supported"),
         (model([node("Softmax", ["x"])]), "is over another axis than classes"),
         (model([node("Div", ["x", "x"])]), "divides by what is no constant"),
         (model([node("Concat", ["x", "x"], axis=2)]), "joins another axis"),
@@ -331,7 +386,8 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
             "casts to other than float32",
         ),
         (model([node("Add", ["x", "c"])], constants={"c": random(8, 8)}), "one a channel"),
-        (model([node("Clip", ["x", "c"])], constants={"c": np.float32(-1)}), "only clipped at 0"),
+        (model([node("PRelu", ["x", "c"])], constants={"c": random(3, 8, 8)}), "slopes of single"),
+        (model([node("DepthToSpace", ["x"], blocksize=1)]), "has mode DCR"),
         (
             model([node("Resize", ["x", "", "s"], mode="cubic")],
                   constants={"s": np.array([1, 1, 2, 2], np.float32)}),

@@ -58,9 +58,11 @@ def test_a_clip_of_two_parts_is_a_relu6(pending: Pending) -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 1), (None, 6), (0, 5), (1, None)])
-def test_other_bounds_are_refused(pending: Pending, low: float, high: float) -> None:
-    with pytest.raises(ModelError, match="'clip': values are only clipped at 0"):
-        pending.clip("clip", "x", low, high)
+def test_other_bounds_are_a_clip(pending: Pending, low: float, high: float) -> None:
+    floor = pending.clip("floor", "x", 0, None)
+    made = [pending.clip("clip", "x", low, high), pending.clip("late", floor, -1, high)]
+    assert [pending.plain(value) for value in made] == ["clip", "late"]
+    assert ops(pending) == ["clip", "relu", "clip"]
 
 
 def test_padding_becomes_a_windows(pending: Pending) -> None:

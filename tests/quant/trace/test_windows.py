@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from quant.details import Pool
 from quant.errors import ModelError
-from quant.graph import Pool
 from quant.operations import avg_pool, max_pool
 from quant.trace.windows import average_window, even_window, fitted, torch_pads
 

@@ -1,0 +1,126 @@
+"""What an operation without a layer needs to be known besides its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Interpolation = Literal["nearest", "bilinear"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Geometry of a max or average pool: `pads` is (left, right, top, bottom) in pixels.
+
+    An average counts what is padded only where `counts_pads` says so.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    counts_pads: bool = False
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """Geometry of a transposed convolution.
+
+    `pads` (left, right, top, bottom) are cut from its output; negative ones add to it.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of channels that a shuffle deals out: (groups, C / groups) is transposed."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Whole factors of (height, width); pixels are areas, as where corners are not aligned."""
+
+    factor: tuple[int, int]
+    mode: Interpolation
+
+
+@dataclass(frozen=True)
+class Slope:
+    """What a leaky ReLU multiplies negative values with, and an ELU their exponentials less 1."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The least and the greatest value that a clip lets through; infinite where it has none."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Pixels in squares of `side` times `side` that a pixel shuffle makes of so many channels."""
+
+    side: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens, the pixels of a row, from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a softmax multiplies its input with: it is taken over the last axis."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """What a layer norm adds to the variance over the channels of a pixel."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Groups of channels that a group norm is over, and what it adds to the variance."""
+
+    count: int
+    epsilon: float
+
+
+Detail = (
+    Pool
+    | Transposed
+    | Channels
+    | Groups
+    | Upsample
+    | Slope
+    | Limits
+    | Squares
+    | Tokens
+    | Factor
+    | Epsilon
+    | Grouping
+)
