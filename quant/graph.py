@@ -23,6 +23,10 @@ Op = Literal[
     "scale",
     "add",
     "mul",
+    "maximum",
+    "minimum",
+    "channel_mean",
+    "channel_max",
     "concat",
     "slice",
     "take",
@@ -150,8 +154,9 @@ class Node:
 
     Tokens are images of one row: (C, 1, T), and a linear layer of each is a 1x1 convolution.
 
-    Layers are described by `layer`, all other operations that need it by `detail`. The factor of a
-    `mul` may have one pixel: (C, 1, 1) beside (C, height, width). A `reshape` makes a vector of an
+    Layers are described by `layer`, all other operations that need it by `detail`. The second
+    value of a sum, a product and the like may have one pixel or one channel: (C, 1, 1) or
+    (1, height, width) beside (C, height, width). A `reshape` makes a vector of an
     image, an image of one pixel of a vector, or tokens of an image. `constants` are the weights of
     what is no quantizable layer, and so stays float.
     """

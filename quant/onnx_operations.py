@@ -34,6 +34,8 @@ from quant.onnx_nodes import OnnxNodes
 KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
     "add": ("Add", {}),
     "mul": ("Mul", {}),
+    "maximum": ("Max", {}),
+    "minimum": ("Min", {}),
     "concat": ("Concat", {"axis": 1}),
     "global_avg_pool": ("GlobalAveragePool", {}),
     "relu": ("Relu", {}),
@@ -44,6 +46,7 @@ KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
     "softplus": ("Softplus", {}),
     "tanh": ("Tanh", {}),
 }
+REDUCED: Mapping[Op, str] = {"channel_mean": "ReduceMean", "channel_max": "ReduceMax"}
 SLOPED: Mapping[Op, str] = {"leaky_relu": "LeakyRelu", "elu": "Elu"}
 INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
     "nearest": {
@@ -60,6 +63,9 @@ def write_operation(onnx: OnnxNodes, node: Node, inputs: list[str]) -> str:
     if node.op in KINDS:
         kind, attributes = KINDS[node.op]
         return onnx.node(kind, inputs, node.name, **attributes)
+    if node.op in REDUCED:
+        axes = onnx.integers(f"{node.name}.axes", 1)
+        return onnx.node(REDUCED[node.op], [inputs[0], axes], node.name, keepdims=1)
     if node.op == "relu6":
         return onnx.clip(inputs[0], 0.0, 6.0, node.name)
     if node.op == "silu":

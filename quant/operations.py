@@ -37,6 +37,12 @@ PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
     "softplus": F.softplus,
     "tanh": torch.tanh,
 }
+TWO: Mapping[Op, Callable[[Tensor, Tensor], Tensor]] = {
+    "add": torch.add,
+    "mul": torch.mul,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+}
 SLOPED: Mapping[Op, Callable[[Tensor, float], Tensor]] = {
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
@@ -48,16 +54,18 @@ def run_operation(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     x = inputs[0]
     if node.op in PLAIN:
         return PLAIN[node.op](x)
-    if node.op == "add":
-        return x + inputs[1]
-    if node.op == "mul":
-        return x * inputs[1]
+    if node.op in TWO:
+        return TWO[node.op](x, inputs[1])
     if node.op == "concat":
         return torch.cat(list(inputs), 1)
     if node.op == "reshape":
         return x.reshape(len(x), *node.shape)
     if node.op == "global_avg_pool":
         return x.mean((2, 3), keepdim=True)
+    if node.op == "channel_mean":
+        return x.mean(1, keepdim=True)
+    if node.op == "channel_max":
+        return x.amax(1, keepdim=True)
     return run_detail(node, x)
 
 

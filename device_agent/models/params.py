@@ -170,6 +170,14 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "TanH": {},
     "ELU": {0: Real("factor", 0.0, 1e3)},
     "PReLU": {0: Whole("slopes", 1, CHANNELS, required=True)},
+    # Mean or maximum over the channels, of which one stays.
+    "Reduction": {
+        0: Choice("operation", (3, 4), required=True),
+        1: Choice("all axes", (0,)),
+        3: Index("axis", 0, required=True),
+        4: Choice("whether the axis stays", (1,), required=True),
+        5: Choice("way of counting", (1,), required=True),
+    },
     "PixelShuffle": {0: Whole("side of a square", 1, 64, required=True)},
     "Concat": {0: Choice("axis", (0, 2))},
     "Crop": {

@@ -14,14 +14,15 @@ Shape = tuple[int, ...]
 
 
 def joined_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a BinaryOp's output: of equal inputs, or of an image and a number a channel.
+    """Shape of a BinaryOp's output, that of its first input.
 
-    With a number for a second input it is that of the first.
+    The second one has the same shape, or a number a channel or a pixel of an image, or is a number.
     """
     if layer.integer(1):
         return inputs[0]
     first, second = inputs
-    if second != first and (len(first) != 3 or second != (first[0], 1, 1)):
+    numbers = ((first[0], 1, 1), (1, *first[1:])) if len(first) == 3 else ()
+    if second not in (first, *numbers):
         raise FormatError(f"layer {layer.name} joins shapes {first} and {second}")
     return first
 
@@ -87,6 +88,11 @@ def grouped_shape(layer: NcnnLayer, shape: Image) -> Shape:
             f"layer {layer.name} norms {channels} channels in {groups} groups, but reads {shape[0]}"
         )
     return shape
+
+
+def reduced_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a Reduction's output: one channel."""
+    return (1, *shape[1:])
 
 
 def squared_shape(layer: NcnnLayer, shape: Image) -> Shape:

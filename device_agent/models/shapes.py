@@ -22,6 +22,7 @@ from device_agent.models.rearranged import (
     enlarged_shape,
     grouped_shape,
     joined_shape,
+    reduced_shape,
     reshaped,
     scaled_shape,
     shuffled_shape,
@@ -268,4 +269,5 @@ IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
     "LayerNorm": normed_shape,
     "GroupNorm": grouped_shape,
     "PixelShuffle": squared_shape,
+    "Reduction": reduced_shape,
 }

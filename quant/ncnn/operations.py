@@ -23,10 +23,16 @@ from quant.ncnn.format import NcnnLayer, Payload, Value
 
 Typed = tuple[str, dict[int, Value]]
 INTERPOLATIONS = {"nearest": 1, "bilinear": 2}
+OVER_CHANNELS: dict[int, Value] = {1: 0, 3: (0,), 4: 1, 5: 1}
+"""A Reduction's axis, which stays with one channel."""
 KINDS: Mapping[Op, Typed] = {
     "input": ("Input", {}),
     "add": ("BinaryOp", {0: 0}),
     "mul": ("BinaryOp", {0: 2}),
+    "maximum": ("BinaryOp", {0: 4}),
+    "minimum": ("BinaryOp", {0: 5}),
+    "channel_mean": ("Reduction", {0: 3, **OVER_CHANNELS}),
+    "channel_max": ("Reduction", {0: 4, **OVER_CHANNELS}),
     "concat": ("Concat", {0: 0}),
     "global_avg_pool": ("Pooling", {0: 1, 4: 1}),
     "relu": ("ReLU", {}),

@@ -26,7 +26,7 @@ PROBED = (
     *(*WEIGHTED, *FLOAT_WEIGHTED),
     *("BinaryOp", "Concat", "Crop", "ShuffleChannel", "Reshape", "Pooling", "Interp"),
     *("ReLU", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "GELU"),
-    *("Mish", "Softplus", "TanH", "ELU", "PixelShuffle"),
+    *("Mish", "Softplus", "TanH", "ELU", "PixelShuffle", "Reduction"),
     *("Permute", "Softmax", "MatMul"),
 )
 

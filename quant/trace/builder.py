@@ -88,25 +88,32 @@ class Builder:
         return self._plain(name, op, (source,), self.shape(name, source), detail)
 
     def add(self, name: str, sources: Sequence[str]) -> str:
-        """The sum of two values of one shape."""
-        shapes = [self.shape(name, source) for source in sources]
-        if len(shapes) != 2 or shapes[0] != shapes[1]:
-            raise ModelError(f"operation '{name}' is not the sum of two values of one shape")
-        return self._plain(name, "add", sources, shapes[0])
+        """The sum of two values, as `join`."""
+        return self.join(name, "add", sources, "the sum")
 
     def mul(self, name: str, sources: Sequence[str]) -> str:
-        """The product of two values of one shape, or of an image and a factor a channel.
+        """The product of two values, as `join`."""
+        return self.join(name, "mul", sources, "the product")
 
-        The factor (C, 1, 1) becomes the second input.
+    def join(self, name: str, op: Op, sources: Sequence[str], what: str) -> str:
+        """Two values of one shape number by number, or an image and a number a channel or a pixel.
+
+        These, (C, 1, 1) or (1, H, W), become the second input.
         """
         ordered = sorted(sources, key=lambda source: -prod(self.shape(name, source)))
-        shapes = [self.node(source).shape for source in ordered]
-        if len(shapes) != 2 or shapes[1] not in (shapes[0], (shapes[0][0], 1, 1)):
+        first, *others = (self.node(source).shape for source in ordered)
+        numbers = [(first[0], 1, 1), (1, *first[1:])] if len(first) == 3 else []
+        if len(others) != 1 or others[0] not in (first, *numbers):
             raise ModelError(
-                f"operation '{name}' is not the product of two values of one shape, or of an image "
-                "and a factor a channel"
+                f"operation '{name}' is not {what} of two values of one shape, or of an image and "
+                "a number a channel or a pixel"
             )
-        return self._plain(name, "mul", ordered, shapes[0])
+        return self._plain(name, op, ordered, first)
+
+    def reduce(self, name: str, source: str, op: Op) -> str:
+        """The mean or the maximum of all channels: (1, H, W)."""
+        _, height, width = self.image_shape(name, source)
+        return self._plain(name, op, (source,), (1, height, width))
 
     def concat(self, name: str, sources: Sequence[str]) -> str:
         """Channels of values behind one another."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from quant.details import Factor, Interpolation, Pool, Slope
 from quant.errors import ModelError
@@ -118,7 +119,7 @@ def narrow(call: Call) -> str:
 def item(call: Call) -> Any:
     """One of several tensors, or a range of channels: x[:, a:b]."""
     if not isinstance(call.args[0], str):
-        return call.args[0][call.args[1]]
+        return part(call, call.args[0])
     index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
     others = [part for place, part in enumerate(index) if place != 1]
     taken = index[1] if len(index) > 1 else None
@@ -130,21 +131,63 @@ def item(call: Call) -> Any:
     return call.builder.slice(call.name, call.source, start, stop)
 
 
+def part(call: Call, parts: Sequence[Any]) -> Any:
+    """One of several results. Raises ModelError for places of maxima, which nothing reads."""
+    number = call.args[1]
+    if not isinstance(number, int) or not -len(parts) <= number < len(parts):
+        raise ModelError(f"operation '{call.name}' takes a result that is not supported")
+    return parts[number]
+
+
 def mean(call: Call) -> str:
-    """The mean over all pixels."""
-    axes = call.argument(1, "dim")
-    found = axes if isinstance(axes, (tuple, list)) else (axes,)
-    if call.before.ndim != 4 or {a if a is None else call.axis(a) for a in found} != {2, 3}:
-        raise ModelError(f"operation '{call.name}': only the mean over (2, 3) is supported")
+    """The mean over all pixels, or over all channels."""
+    if over_channels(call):
+        return call.builder.reduce(call.name, call.source, "channel_mean")
+    if axes_of(call) != {2, 3}:
+        raise ModelError(
+            f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
+            "supported"
+        )
     return call.builder.mean(call.name, call.source)
 
 
 def maximum(call: Call) -> str:
-    """The maximum of all pixels; both axes go."""
-    axes = call.argument(1, "dim", ())
-    if call.before.ndim != 4 or {call.axis(axis) for axis in axes} != {2, 3}:
-        raise ModelError(f"operation '{call.name}': only the maximum over (2, 3) is supported")
+    """The maximum of all pixels, or of all channels."""
+    if over_channels(call):
+        return call.builder.reduce(call.name, call.source, "channel_max")
+    if axes_of(call) != {2, 3}:
+        raise ModelError(
+            f"operation '{call.name}': only the maximum over (2, 3), or over 1 with keepdim, is "
+            "supported"
+        )
     return call.builder.maximum(call.name, call.source)
+
+
+def axes_of(call: Call) -> set[int | None]:
+    """The axes of an image that a reduction is over; none where it reads no image."""
+    axes = call.argument(1, "dim")
+    found = axes if isinstance(axes, (tuple, list)) else (axes,)
+    return {a if a is None else call.axis(a) for a in found} if call.before.ndim == 4 else set()
+
+
+def over_channels(call: Call) -> bool:
+    """Whether a reduction is over the channels of an image, of which one stays."""
+    return axes_of(call) == {1} and bool(call.argument(2, "keepdim", False))
+
+
+def extreme(op: Op, what: str) -> Read:
+    """The larger or the smaller of two values, or a maximum over channels with its places."""
+
+    def read(call: Call) -> Any:
+        if isinstance(call.argument(1, "other"), str):
+            sources = call.source, str(call.argument(1, "other"))
+            return call.builder.join(call.name, op, sources, what)
+        if op == "maximum" and over_channels(call):
+            values = maximum(call)
+            return values if isinstance(call.result, Tensor) else (values,)
+        raise ModelError(f"operation '{call.name}' is not {what} of two values, or over channels")
+
+    return read
 
 
 def reshape(call: Call) -> str:
@@ -298,6 +341,8 @@ FUNCTIONS: dict[str, Read] = {
     **dict.fromkeys(("cat", "concat", "concatenate"), concat),
     **dict.fromkeys(("chunk", "split", "tensor_split"), split),
     **{"narrow": narrow, "getitem": item, "mean": mean},
+    **dict.fromkeys(("max", "maximum"), extreme("maximum", "the maximum")),
+    **dict.fromkeys(("min", "minimum"), extreme("minimum", "the minimum")),
     **dict.fromkeys(("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze"), reshape),
     **{"transpose": transpose, "swapaxes": transpose, "permute": permute},
     **{"expand": expand, "expand_as": expand},

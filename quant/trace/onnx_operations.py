@@ -35,6 +35,19 @@ def add(call: OnnxCall) -> Value:
     return call.pending.plus(call.name, variable[0], constant)
 
 
+def extreme(op: Op, what: str) -> Read:
+    """The larger or the smaller of two values."""
+
+    def read(call: OnnxCall) -> Value:
+        variable, constant = operands(call)
+        if constant is not None:
+            raise call.refused("is of a value and constants: only of two values is it supported")
+        sources = [call.pending.plain(value) for value in variable]
+        return call.pending.builder.join(call.name, op, sources, what)
+
+    return read
+
+
 def subtract(call: OnnxCall) -> Value:
     """A value less another one or constants, or constants less a value."""
     variable, constant = operands(call)
@@ -194,6 +207,7 @@ OPERATIONS: dict[str, Read] = {
     **{"Conv": conv, "ConvTranspose": deconv, "Gemm": gemm, "MatMul": matmul},
     **{"BatchNormalization": batch_norm},
     **{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide},
+    **{"Max": extreme("maximum", "the maximum"), "Min": extreme("minimum", "the minimum")},
     **{"Concat": concat, "Split": split, "Slice": take},
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),
     **{"Transpose": transpose, "Pad": pad, "Resize": resize, "Expand": expand},

@@ -42,23 +42,34 @@ def window(call: OnnxCall, counts_pads: bool = False) -> Pool:
 
 
 def mean(call: OnnxCall) -> Value:
-    """The mean over all pixels."""
-    refuse_other_axes(call)
+    """The mean over all pixels, or over all channels."""
+    if over_channels(call):
+        return call.pending.builder.reduce(call.name, call.source, "channel_mean")
     return call.pending.builder.mean(call.name, call.source)
 
 
 def global_max_pool(call: OnnxCall) -> Value:
-    """The maximum of all pixels."""
-    refuse_other_axes(call)
+    """The maximum of all pixels, or of all channels."""
+    if over_channels(call):
+        return call.pending.builder.reduce(call.name, call.source, "channel_max")
     return call.pending.builder.maximum(call.name, call.source)
 
 
-def refuse_other_axes(call: OnnxCall) -> None:
-    """Raise ModelError where a reduction is not over all pixels."""
+def over_channels(call: OnnxCall) -> bool:
+    """Whether a reduction is over channels, of which one stays, and not over all pixels.
+
+    Raises ModelError where it is over neither.
+    """
+    if not call.step.op.startswith("Reduce"):
+        return False
     axes = None if len(call.step.inputs) < 2 else call.constant(1)
-    given = call.attribute("axes") if axes is None else axes.tolist()
-    if call.step.op.startswith("Reduce") and {call.axis(axis) for axis in given or ()} != {2, 3}:
-        raise call.refused("is over other axes than (2, 3)")
+    given = {call.axis(axis) for axis in call.attribute("axes", ()) if axes is None}
+    given |= set() if axes is None else {call.axis(axis) for axis in axes.tolist()}
+    if given == {1} and call.attribute("keepdims", 1):
+        return True
+    if given != {2, 3}:
+        raise call.refused("is over other axes than (2, 3), or (1) that stays")
+    return False
 
 
 def pad(call: OnnxCall) -> Value:

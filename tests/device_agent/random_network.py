@@ -23,7 +23,7 @@ KINDS = (
     *("conv", "conv", "conv", "depthwise", "depthwise", "pool", "join", "linear"),
     *("relu", "clip", "sigmoid", "swish", "hardsigmoid", "hardswish"),
     *("mish", "softplus", "tanh", "elu", "prelu", "group_norm", "squares"),
-    *("gate", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
+    *("gate", "spatial", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
 )
 ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale", "prelu")
 LARGEST = 2**14
@@ -77,6 +77,13 @@ def random_layers(
     rng: Generator, kind: str, name: str, source: str, shapes: dict[str, Shape]
 ) -> list[NcnnLayer]:
     """A layer that reads a blob, or the two of a gate; they may not fit it."""
+    if kind == "spatial":
+        return [
+            NcnnLayer("Reduction", f"{name}_m", (source,), (f"{name}_m",), reduction(rng)),
+            NcnnLayer(
+                "BinaryOp", name, (source, f"{name}_m"), (name,), {0: int(rng.choice(JOINS))}
+            ),
+        ]
     if kind != "gate":
         return [random_layer(rng, kind, name, source, shapes)]
     window: dict[int, Value] = {0: 1, 1: shapes[source][2], 11: shapes[source][1], 5: 1}
@@ -175,6 +182,10 @@ def random_group_norm(rng: Generator, name: str, source: str, channels: int) -> 
     params: dict[int, Value] = {0: groups, 1: channels, 2: 1e-5, 3: 1}
     payload = Payload(factors, shifts, tag=None)
     return NcnnLayer("GroupNorm", name, (source,), (name,), params, payload)
+
+
+def reduction(rng: Generator) -> dict[int, Value]:
+    return {0: whole(rng, 3, 4), 1: 0, 3: (0,), 4: 1, 5: 1}
 
 
 def random_pool(rng: Generator) -> dict[int, Value]:

@@ -233,6 +233,18 @@ class TransformerBlock(nn.Module):
         return logits
 
 
+class SpatialAttention(nn.Module):
+    """A factor a pixel, of the mean and the maximum over the channels (Woo et al. 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
+        return x * torch.sigmoid(self.conv(both))
+
+
 class FaceBlock(nn.Module):
     """What else is found between layers: slopes of its own, norms of what is read, pixels made."""
 
@@ -242,7 +254,12 @@ class FaceBlock(nn.Module):
         self.block = nn.Sequential(
             *(conv_bn(12, 12, 3, groups=12), nn.ReLU()),
             *(nn.Conv2d(12, 24, 1, bias=False), nn.GroupNorm(4, 24), nn.Mish()),
-            *(nn.Conv2d(24, 12, 3, 1, 1), nn.InstanceNorm2d(12, affine=True), nn.PReLU()),
+            *(
+                SpatialAttention(),
+                nn.Conv2d(24, 12, 3, 1, 1),
+                nn.InstanceNorm2d(12, affine=True),
+                nn.PReLU(),
+            ),
         )
         self.larger = nn.Sequential(nn.Conv2d(12, 16, 1), nn.PixelShuffle(2), nn.ELU(0.5))
         self.last = nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1), nn.Hardtanh(-1, 2), nn.Tanh())

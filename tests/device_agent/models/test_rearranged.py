@@ -37,6 +37,8 @@ PIXEL: dict[int, Value] = {0: 1, 1: 1, 2: 6}
         (layer("Scale", {0: 6}), [(6,)], (6,)),
         (layer("PReLU", {0: 6}), [(6,)], (6,)),
         (layer("GroupNorm", {0: 3, 1: 6}), [IMAGE], IMAGE),
+        (layer("BinaryOp", {0: 2}), [IMAGE, (1, *IMAGE[1:])], IMAGE),
+        (layer("Reduction", {0: 3}), [IMAGE], (1, *IMAGE[1:])),
         (layer("ShuffleChannel", {0: 3}), [IMAGE], IMAGE),
         (layer("Interp", {0: 1, 1: 2.0, 2: 3.0}), [IMAGE], (6, 8, 15)),
         (layer("HardSwish", {}), [IMAGE], IMAGE),

@@ -32,6 +32,7 @@ class Function(nn.Module):
         self.other = nn.Conv2d(4, 4, 3)
         self.weight = nn.Parameter(torch.randn(4, 4, 1, 1))
         self.shift = nn.Buffer(torch.randn(4, 1, 1))
+        self.slopes = nn.Parameter(torch.rand(4))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.then(self, self.conv(x))
@@ -123,6 +124,9 @@ def test_a_branch_that_depends_on_the_size() -> None:
         (lambda net, y: F.conv2d(y, net.weight), ["conv", "conv"]),
         (lambda net, y: y[:, 1:3], ["conv", "slice"]),
         (lambda net, y: y.clamp(min=0), ["conv"]),
+        (lambda net, y: torch.max(y, 1, keepdim=True).values * y, ["conv", "channel_max", "mul"]),
+        (lambda net, y: torch.max(y - 1, y), ["conv", "scale", "maximum"]),
+        (lambda net, y: F.prelu(y, net.slopes), ["conv", "prelu"]),
         (lambda net, y: y.to(torch.float32, copy=True), ["conv"]),
         (lambda net, y: F.adaptive_avg_pool2d(y, 2), ["conv", "avg_pool"]),
         (lambda net, y: F.interpolate(y, scale_factor=2), ["conv", "upsample"]),

@@ -117,7 +117,7 @@ Do = Callable[[Builder], object]
         (lambda b: b.linear("v", "m", weights(4, 4)), "layer v is used twice"),
         (lambda b: b.linear("l", "x", weights(2, 144)), "l reads 4x6x6, not a vector: flatten it"),
         (lambda b: b.conv("c", "v", (1, 1, 1), weights(1, 4, 1, 1), Window()), "reads a vector"),
-        (lambda b: b.add("a", ["x", "m"]), "'a' is not the sum of two values of one shape"),
+        (lambda b: b.add("a", ["x", "v"]), "'a' is not the sum of two values of one shape"),
         (lambda b: b.mul("a", ["x", "v"]), "'a' is not the product"),
         (lambda b: b.concat("a", ["x", "m"]), "'a' joins values of several sizes"),
         (lambda b: b.slice("a", "x", 2, 2), "'a' takes no channels of x"),

@@ -22,7 +22,7 @@ def made(builder: Builder, name: str) -> Node:
 
 
 def test_one_slope_is_that_of_every_channel(builder: Builder) -> None:
-    node = made(builder, prelu(builder, "p", "x", np.float32([0.25])))
+    node = made(builder, prelu(builder, "p", "x", np.array([0.25], np.float32)))
     assert node.constants is not None
     assert (node.constants.weight.tolist(), node.constants.bias.size) == ([0.25] * 4, 0)
     with pytest.raises(ModelError, match="'q' has 3 slopes for 4 channels"):
