@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -20,16 +21,31 @@ from haq.zoo.layers import (
 )
 from haq.zoo.rows import Row, Rows
 
-Step = Callable[[Tensor], Tensor]
-"""A module or a block."""
 DROPOUT = 0.2
+
+
+@dataclass(frozen=True)
+class Block:
+    """Modules behind each other by name, and a skip around them where that is wanted."""
+
+    chain: list[Step]
+    skips: bool
+
+    def run(self, net: nn.Module, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) -> (N, c_out, H/stride, W/stride)."""
+        out = run(net, self.chain, x)
+        return x + out if self.skips else out
+
+
+Step = str | Block
+"""A module's name or a block."""
 
 
 class InvertedResiduals(Classifier):
     """A network of rows for square inputs of `input_size` pixels a side.
 
     Its modules are called as in published checkpoints, whatever way these nest them; so what runs
-    after what is kept beside the tree of modules.
+    after what is kept beside the tree of modules, by name: who replaces a module runs the new one.
     """
 
     def __init__(
@@ -51,19 +67,7 @@ class InvertedResiduals(Classifier):
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of normalised images (N, channels, H, W)."""
-        return run(self._chain, x)
-
-
-class Block:
-    """Modules behind each other, and a skip around them where that is wanted."""
-
-    def __init__(self, chain: list[Step], skips: bool) -> None:
-        self.chain, self.skips = chain, skips
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) -> (N, c_out, H/stride, W/stride)."""
-        out = run(self.chain, x)
-        return x + out if self.skips else out
+        return run(self, self._chain, x)
 
 
 class Builder:
@@ -127,7 +131,7 @@ class Builder:
         self.channels, self.size = c_out, -(-self.size // stride)
         return chain
 
-    def squeeze(self, name: str, c_in: int) -> nn.Module:
+    def squeeze(self, name: str, c_in: int) -> str:
         """Squeeze and excitation behind a depthwise convolution in a block of `c_in` channels."""
         rule, names = self.rows.squeeze, self.rows.keys.squeeze
         squeezed = rule.channels(c_in, self.channels)
@@ -145,8 +149,8 @@ class Builder:
         chain.append(self.put(keys.classifier, nn.Linear(hidden or self.channels, classes)))
         return chain
 
-    def put(self, name: str, module: nn.Module) -> nn.Module:
-        """Register a module under a dotted name, in containers made as needed; gives it back."""
+    def put(self, name: str, module: nn.Module) -> str:
+        """Register a module under a dotted name, in containers made as needed; gives the name."""
         *path, last = name.split(".")
         root = self.net
         for part in path:
@@ -154,11 +158,11 @@ class Builder:
                 root.add_module(part, nn.Module())
             root = root.get_submodule(part)
         root.add_module(last, module)
-        return module
+        return name
 
 
-def run(chain: Iterable[Step], x: Tensor) -> Tensor:
-    """One after the other."""
+def run(net: nn.Module, chain: Iterable[Step], x: Tensor) -> Tensor:
+    """Modules of a network one after the other."""
     for step in chain:
-        x = step(x)
+        x = step.run(net, x) if isinstance(step, Block) else net.get_submodule(step)(x)
     return x

@@ -58,7 +58,7 @@ class Segmenter(Classifier):
         joined: Tensor | None = None
         seen = []
         for scale in self._scales:
-            x = run(scale, x)
+            x = run(self, scale, x)
             seen.append(x)
         for through, value in reversed(list(zip(self.lateral, seen, strict=True))):
             here = through(value)

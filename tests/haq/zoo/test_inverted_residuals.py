@@ -95,3 +95,13 @@ def test_all_that_runs_is_registered() -> None:
     assert torch.equal(net(images), net(images))
     leaves = [m for m in net.modules() if not list(m.children())]
     assert len(ran) == 2 * len(leaves)
+
+
+@torch.no_grad()
+def test_a_module_that_is_replaced_runs_no_more() -> None:
+    net = InvertedResiduals(SQUEEZING, 4, 3, 32).eval()
+    x = torch.randn(2, 3, 32, 32)
+    before = net(x)
+    net.set_submodule("classifier", nn.Sequential(net.get_submodule("classifier"), nn.ReLU()))
+    assert torch.equal(net(x), before.relu())
+    torch.jit.trace(net, x)
