@@ -24,8 +24,9 @@ from quant.trace.aten_layers import (
     prelu,
 )
 from quant.trace.call import Call
-from quant.trace.functions import FUNCTIONS, enlarge
+from quant.trace.functions import FUNCTIONS
 from quant.trace.pending import Pending, Value, by_channel
+from quant.trace.pools import enlarge
 from quant.trace.program import Constant
 
 Read = Callable[[Pending, Call], Any]

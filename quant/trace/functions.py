@@ -8,17 +8,35 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from quant.details import Factor, Interpolation, Pool, Slope
 from quant.errors import ModelError
 from quant.fold import Norm
 from quant.graph import Op
+from quant.trace.activations import (
+    activation,
+    clamp,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    softmax,
+    softplus,
+)
 from quant.trace.call import Call
-from quant.trace.numbered import clip, pixel_shuffle
+from quant.trace.pools import (
+    avg_pool,
+    even_max_pool,
+    even_pool,
+    interpolate,
+    max_pool,
+    maximum,
+    mean,
+    over_channels,
+    to_pixels,
+)
 from quant.trace.seen import Seen
-from quant.trace.windows import both_sides, even_window, pair
 
 Read = Callable[[Call], Any]
-MODES: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear"}
 EVERYTHING = slice(None)
 
 
@@ -49,34 +67,6 @@ def scaled(call: Call, factor: float) -> str:
         raise ModelError(f"operation '{call.name}' is not the product of two values")
     zeros = np.zeros(heads.shape[0])
     return call.builder.norm(call.name, call.source, Norm(zeros, zeros + factor, zeros))
-
-
-def softmax(call: Call) -> str:
-    """A softmax over the last axis of an image, as scores are, or over classes at the end."""
-    if call.axis(call.argument(1, "dim")) == 1 and not call.kwargs.get("dtype"):
-        return call.builder.end(call.label, call.source)
-    if call.before.ndim != 4 or call.axis(call.argument(1, "dim")) != 3 or call.kwargs.get("dtype"):
-        raise ModelError(f"operation '{call.name}': only a softmax of scores is supported")
-    return call.builder.activate(call.label, call.source, "softmax", Factor(1.0))
-
-
-def log_softmax(call: Call) -> str:
-    """Logarithms of a softmax over classes, at the end."""
-    if call.axis(call.argument(1, "dim")) != 1:
-        raise ModelError(f"operation '{call.name}': only a softmax over classes is supported")
-    return call.builder.end(call.label, call.source)
-
-
-def gelu(call: Call) -> str:
-    """A GELU, exactly."""
-    refuse_tanh(call.name, call.argument(1, "approximate", "none"))
-    return call.builder.activate(call.name, call.source, "gelu")
-
-
-def refuse_tanh(name: str, approximate: str) -> None:
-    """Raise ModelError for a GELU by its formula with tanh."""
-    if approximate != "none":
-        raise ModelError(f"'{name}': of GELU only approximate='none' is supported")
 
 
 def operands(call: Call, wanted: str) -> tuple[str, ...]:
@@ -139,42 +129,6 @@ def part(call: Call, parts: Sequence[Any]) -> Any:
     return parts[number]
 
 
-def mean(call: Call) -> str:
-    """The mean over all pixels, or over all channels."""
-    if over_channels(call):
-        return call.builder.reduce(call.name, call.source, "channel_mean")
-    if axes_of(call) != {2, 3}:
-        raise ModelError(
-            f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
-            "supported"
-        )
-    return call.builder.mean(call.name, call.source)
-
-
-def maximum(call: Call) -> str:
-    """The maximum of all pixels, or of all channels."""
-    if over_channels(call):
-        return call.builder.reduce(call.name, call.source, "channel_max")
-    if axes_of(call) != {2, 3}:
-        raise ModelError(
-            f"operation '{call.name}': only the maximum over (2, 3), or over 1 with keepdim, is "
-            "supported"
-        )
-    return call.builder.maximum(call.name, call.source)
-
-
-def axes_of(call: Call) -> set[int | None]:
-    """The axes of an image that a reduction is over; none where it reads no image."""
-    axes = call.argument(1, "dim")
-    found = axes if isinstance(axes, (tuple, list)) else (axes,)
-    return {a if a is None else call.axis(a) for a in found} if call.before.ndim == 4 else set()
-
-
-def over_channels(call: Call) -> bool:
-    """Whether a reduction is over the channels of an image, of which one stays."""
-    return axes_of(call) == {1} and bool(call.argument(2, "keepdim", False))
-
-
 def extreme(op: Op, what: str) -> Read:
     """The larger or the smaller of two values, or a maximum over channels with its places."""
 
@@ -217,105 +171,6 @@ def expand(call: Call) -> str:
     if call.before.shape[2:] != (1, 1):
         raise ModelError(f"operation '{call.name}': only (C, 1, 1) is expanded")
     return call.source
-
-
-def activation(op: Op) -> Read:
-    """A function that is one activation."""
-    return lambda call: call.builder.activate(call.name, call.source, op)
-
-
-def leaky_relu(call: Call) -> str:
-    """A ReLU with a slope."""
-    slope = Slope(call.argument(1, "negative_slope", 0.01))
-    return call.builder.activate(call.name, call.source, "leaky_relu", slope)
-
-
-def elu(call: Call) -> str:
-    """An exponential linear unit."""
-    slope = Slope(float(call.argument(1, "alpha", 1.0)))
-    return call.builder.activate(call.name, call.source, "elu", slope)
-
-
-def clamp(call: Call) -> str:
-    """Values between two limits that are numbers."""
-    low = call.argument(1, "min", call.kwargs.get("min_val"))
-    high = call.argument(2, "max", call.kwargs.get("max_val"))
-    if not all(limit is None or isinstance(limit, int | float) for limit in (low, high)):
-        raise ModelError(f"operation '{call.name}': values are only clipped at numbers")
-    return clip(call.builder, call.name, call.source, low, high)
-
-
-def hardtanh(call: Call) -> str:
-    """Values between -1 and 1, or other limits."""
-    low, high = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
-    return clip(call.builder, call.name, call.source, low, high)
-
-
-def softplus(call: Call) -> str:
-    """The logarithm of 1 and the exponential."""
-    if call.argument(1, "beta", 1) != 1:
-        raise ModelError(f"operation '{call.name}': a softplus with a beta is not supported")
-    return call.builder.activate(call.name, call.source, "softplus")
-
-
-def to_pixels(call: Call) -> str:
-    """Pixels made of channels."""
-    return pixel_shuffle(call.builder, call.name, call.source, call.argument(1, "upscale_factor"))
-
-
-def even_pool(call: Call) -> str:
-    """An adaptive average whose windows are all the same."""
-    before, after = tuple(call.before.shape[1:]), call.shape
-    window = even_window(call.name, before, after)
-    return call.builder.avg_pool(call.name, call.source, after, window)
-
-
-def even_max_pool(call: Call) -> str:
-    """An adaptive maximum whose windows are all the same."""
-    before, after = tuple(call.before.shape[1:]), call.shape
-    window = even_window(call.name, before, after)
-    return call.builder.max_pool(call.name, call.source, after, window)
-
-
-def max_pool(call: Call) -> str:
-    """Max pooling."""
-    if pair(call.argument(4, "dilation", 1)) != (1, 1):
-        raise ModelError(f"operation '{call.name}': max pooling with dilation is not supported")
-    return call.builder.max_pool(call.name, call.source, call.shape, window_of(call, False))
-
-
-def avg_pool(call: Call) -> str:
-    """Average pooling."""
-    if call.argument(6, "divisor_override") is not None:
-        raise ModelError(f"operation '{call.name}': divisor_override is not supported")
-    counts = bool(call.argument(5, "count_include_pad", True))
-    return call.builder.avg_pool(call.name, call.source, call.shape, window_of(call, counts))
-
-
-def window_of(call: Call, counts_pads: bool) -> Pool:
-    """Kernel, stride and padding of a pooling function."""
-    kernel = pair(call.argument(1, "kernel_size"))
-    stride = call.argument(2, "stride") or kernel
-    pads = both_sides(call.argument(3, "padding", 0))
-    return Pool(kernel, pair(stride), pads, counts_pads)
-
-
-def interpolate(call: Call) -> str:
-    """More pixels."""
-    mode, corners = call.argument(3, "mode", "nearest"), call.argument(4, "align_corners")
-    if call.kwargs.get("antialias"):
-        raise ModelError(f"operation '{call.name}': antialias is not supported")
-    return enlarge(call, mode, bool(corners))
-
-
-def enlarge(call: Call, mode: str, align_corners: bool) -> str:
-    """More pixels by whole factors."""
-    if mode not in MODES or align_corners:
-        raise ModelError(
-            f"operation '{call.name}': of upsampling only mode nearest and bilinear with "
-            "align_corners=False are supported"
-        )
-    return call.builder.upsample(call.name, call.source, call.shape, MODES[mode])
 
 
 def shuffle(call: Call) -> str:

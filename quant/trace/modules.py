@@ -12,9 +12,10 @@ from quant.details import Factor, Grouping, Pool, Slope, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm, norm_of
 from quant.graph import Floats, Op, Weights
+from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
-from quant.trace.functions import enlarge, even_max_pool, even_pool, refuse_tanh
 from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
+from quant.trace.pools import enlarge, even_max_pool, even_pool
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 R = TypeVar("R")

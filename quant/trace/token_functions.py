@@ -11,8 +11,8 @@ from torch import Tensor
 
 from quant.errors import ModelError
 from quant.graph import Op
+from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
-from quant.trace.functions import refuse_tanh
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from quant.errors import ModelError
 from quant.graph import Op, Weights
+from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
-from quant.trace.functions import refuse_tanh
 from quant.trace.modules import floats, layer_weights, nearest
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder

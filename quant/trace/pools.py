@@ -1,0 +1,107 @@
+"""torch's functions that change the number of pixels, or leave one channel or one pixel."""
+
+from __future__ import annotations
+
+from quant.details import Interpolation, Pool
+from quant.errors import ModelError
+from quant.trace.call import Call
+from quant.trace.numbered import pixel_shuffle
+from quant.trace.windows import both_sides, even_window, pair
+
+MODES: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear"}
+
+
+def mean(call: Call) -> str:
+    """The mean over all pixels, or over all channels."""
+    if over_channels(call):
+        return call.builder.reduce(call.name, call.source, "channel_mean")
+    if axes_of(call) != {2, 3}:
+        raise ModelError(
+            f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
+            "supported"
+        )
+    return call.builder.mean(call.name, call.source)
+
+
+def maximum(call: Call) -> str:
+    """The maximum of all pixels, or of all channels."""
+    if over_channels(call):
+        return call.builder.reduce(call.name, call.source, "channel_max")
+    if axes_of(call) != {2, 3}:
+        raise ModelError(
+            f"operation '{call.name}': only the maximum over (2, 3), or over 1 with keepdim, is "
+            "supported"
+        )
+    return call.builder.maximum(call.name, call.source)
+
+
+def axes_of(call: Call) -> set[int | None]:
+    """The axes of an image that a reduction is over; none where it reads no image."""
+    axes = call.argument(1, "dim")
+    found = axes if isinstance(axes, (tuple, list)) else (axes,)
+    return {a if a is None else call.axis(a) for a in found} if call.before.ndim == 4 else set()
+
+
+def over_channels(call: Call) -> bool:
+    """Whether a reduction is over the channels of an image, of which one stays."""
+    return axes_of(call) == {1} and bool(call.argument(2, "keepdim", False))
+
+
+def even_pool(call: Call) -> str:
+    """An adaptive average whose windows are all the same."""
+    before, after = tuple(call.before.shape[1:]), call.shape
+    window = even_window(call.name, before, after)
+    return call.builder.avg_pool(call.name, call.source, after, window)
+
+
+def even_max_pool(call: Call) -> str:
+    """An adaptive maximum whose windows are all the same."""
+    before, after = tuple(call.before.shape[1:]), call.shape
+    window = even_window(call.name, before, after)
+    return call.builder.max_pool(call.name, call.source, after, window)
+
+
+def max_pool(call: Call) -> str:
+    """Max pooling."""
+    if pair(call.argument(4, "dilation", 1)) != (1, 1):
+        raise ModelError(f"operation '{call.name}': max pooling with dilation is not supported")
+    return call.builder.max_pool(call.name, call.source, call.shape, window_of(call, False))
+
+
+def avg_pool(call: Call) -> str:
+    """Average pooling."""
+    if call.argument(6, "divisor_override") is not None:
+        raise ModelError(f"operation '{call.name}': divisor_override is not supported")
+    counts = bool(call.argument(5, "count_include_pad", True))
+    return call.builder.avg_pool(call.name, call.source, call.shape, window_of(call, counts))
+
+
+def window_of(call: Call, counts_pads: bool) -> Pool:
+    """Kernel, stride and padding of a pooling function."""
+    kernel = pair(call.argument(1, "kernel_size"))
+    stride = call.argument(2, "stride") or kernel
+    pads = both_sides(call.argument(3, "padding", 0))
+    return Pool(kernel, pair(stride), pads, counts_pads)
+
+
+def interpolate(call: Call) -> str:
+    """More pixels."""
+    mode, corners = call.argument(3, "mode", "nearest"), call.argument(4, "align_corners")
+    if call.kwargs.get("antialias"):
+        raise ModelError(f"operation '{call.name}': antialias is not supported")
+    return enlarge(call, mode, bool(corners))
+
+
+def enlarge(call: Call, mode: str, align_corners: bool) -> str:
+    """More pixels by whole factors."""
+    if mode not in MODES or align_corners:
+        raise ModelError(
+            f"operation '{call.name}': of upsampling only mode nearest and bilinear with "
+            "align_corners=False are supported"
+        )
+    return call.builder.upsample(call.name, call.source, call.shape, MODES[mode])
+
+
+def to_pixels(call: Call) -> str:
+    """Pixels made of channels."""
+    return pixel_shuffle(call.builder, call.name, call.source, call.argument(1, "upscale_factor"))
