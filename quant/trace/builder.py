@@ -27,6 +27,10 @@ from quant.trace.seen import Seen, whole
 from quant.trace.views import Shape, View, dealt_groups, is_flattening, shows_pixel
 from quant.trace.windows import Window, average_window, fitted
 
+Axes = frozenset[int]
+PIXELS: Axes = frozenset({2, 3})
+"""Rows and columns of images, the batch being axis 0."""
+
 
 class Builder:
     """Collects nodes in the order in which they are computed. All methods raise ModelError."""
@@ -37,6 +41,7 @@ class Builder:
         self._norms: dict[str, Norm] = {}
         self._views: dict[str, View] = {}
         self._ends: dict[str, str] = {}
+        self._halves: dict[str, tuple[str, Axes]] = {}
 
     def image(self, name: str, shape: Shape) -> str:
         """The one input (C, H, W)."""
@@ -165,10 +170,18 @@ class Builder:
             return self.mean(name, source)
         return self._plain(name, "avg_pool", (source,), shape, window)
 
-    def mean(self, name: str, source: str) -> str:
-        """The mean over all pixels: (C, 1, 1)."""
-        channels = self.image_shape(name, source)[0]
-        return self._plain(name, "global_avg_pool", (source,), (channels, 1, 1))
+    def mean(self, name: str, source: str, axes: Axes = PIXELS) -> str:
+        """The mean over all pixels: (C, 1, 1). That over one axis alone waits for the other one."""
+        image, done = self._halves.get(source, (source, frozenset()))
+        if done | axes != PIXELS:
+            self._halves[name] = image, axes
+            return name
+        channels = self.image_shape(name, image)[0]
+        return self._plain(name, "global_avg_pool", (image,), (channels, 1, 1))
+
+    def averaged(self, source: str) -> Axes:
+        """The axis over which a value is a mean that waits for the other one, if it does."""
+        return self._halves.get(source, ("", frozenset[int]()))[1]
 
     def upsample(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
         """More pixels by whole factors, corners not aligned."""

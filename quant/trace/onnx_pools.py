@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from quant.details import Interpolation, Pool
+from quant.trace.builder import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.pending import Value
@@ -42,34 +43,38 @@ def window(call: OnnxCall, counts_pads: bool = False) -> Pool:
 
 
 def mean(call: OnnxCall) -> Value:
-    """The mean over all pixels, or over all channels."""
+    """The mean over all pixels, at once or one axis after the other, or over all channels."""
     if over_channels(call):
         return call.pending.builder.reduce(call.name, call.source, "channel_mean")
-    return call.pending.builder.mean(call.name, call.source)
+    done, axes = call.pending.builder.averaged(call.source), axes_of(call)
+    if done and len(call.before) == 2 and axes == {2}:
+        axes = PIXELS - done
+    if not axes or not axes <= PIXELS:
+        raise call.refused("is over other axes than (2, 3), or (1) that stays")
+    return call.pending.builder.mean(call.name, call.source, axes)
 
 
 def global_max_pool(call: OnnxCall) -> Value:
     """The maximum of all pixels, or of all channels."""
     if over_channels(call):
         return call.pending.builder.reduce(call.name, call.source, "channel_max")
+    if axes_of(call) != PIXELS:
+        raise call.refused("is over other axes than (2, 3), or (1) that stays")
     return call.pending.builder.maximum(call.name, call.source)
 
 
 def over_channels(call: OnnxCall) -> bool:
-    """Whether a reduction is over channels, of which one stays, and not over all pixels.
+    """Whether a reduction is over channels, of which one stays."""
+    return axes_of(call) == {1} and bool(call.attribute("keepdims", 1))
 
-    Raises ModelError where it is over neither.
-    """
+
+def axes_of(call: OnnxCall) -> Axes:
+    """The axes that a reduction or a global pool is over."""
     if not call.step.op.startswith("Reduce"):
-        return False
-    axes = None if len(call.step.inputs) < 2 else call.constant(1)
-    given = {call.axis(axis) for axis in call.attribute("axes", ()) if axes is None}
-    given |= set() if axes is None else {call.axis(axis) for axis in axes.tolist()}
-    if given == {1} and call.attribute("keepdims", 1):
-        return True
-    if given != {2, 3}:
-        raise call.refused("is over other axes than (2, 3), or (1) that stays")
-    return False
+        return PIXELS
+    given = None if len(call.step.inputs) < 2 else call.constant(1)
+    axes = call.attribute("axes", ()) if given is None else given.tolist()
+    return frozenset(call.axis(axis) for axis in axes)
 
 
 def pad(call: OnnxCall) -> Value:

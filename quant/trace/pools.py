@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from quant.details import Interpolation, Pool
 from quant.errors import ModelError
+from quant.trace.builder import PIXELS, Axes
 from quant.trace.call import Call
 from quant.trace.numbered import pixel_shuffle
 from quant.trace.windows import both_sides, even_window, pair
 
+IMAGE_AXES = 4
 MODES: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear"}
 
 
 def mean(call: Call) -> str:
-    """The mean over all pixels, or over all channels."""
+    """The mean over all pixels, at once or one axis after the other, or over all channels."""
     if over_channels(call):
         return call.builder.reduce(call.name, call.source, "channel_mean")
-    if axes_of(call) != {2, 3}:
+    axes = pixel_axes(call)
+    if not axes or not axes <= PIXELS:
         raise ModelError(
             f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
             "supported"
         )
-    return call.builder.mean(call.name, call.source)
+    return call.builder.mean(call.name, call.source, axes)
+
+
+def pixel_axes(call: Call) -> Axes:
+    """Axes of the image that a mean is over, also where a mean before it took the other one."""
+    done = call.builder.averaged(call.source)
+    if done and call.before.ndim == IMAGE_AXES - 1:
+        return PIXELS - done if axes_of(call, IMAGE_AXES - 1) == {2} else frozenset()
+    return frozenset(axis for axis in axes_of(call) if axis is not None)
 
 
 def maximum(call: Call) -> str:
@@ -35,11 +46,11 @@ def maximum(call: Call) -> str:
     return call.builder.maximum(call.name, call.source)
 
 
-def axes_of(call: Call) -> set[int | None]:
-    """The axes of an image that a reduction is over; none where it reads no image."""
+def axes_of(call: Call, ndim: int = IMAGE_AXES) -> set[int | None]:
+    """The axes that a reduction is over; none where what it reads has not `ndim` of them."""
     axes = call.argument(1, "dim")
     found = axes if isinstance(axes, (tuple, list)) else (axes,)
-    return {a if a is None else call.axis(a) for a in found} if call.before.ndim == 4 else set()
+    return {a if a is None else call.axis(a) for a in found} if call.before.ndim == ndim else set()
 
 
 def over_channels(call: Call) -> bool:

@@ -172,6 +172,18 @@ def test_what_stays_float_between_layers(
     assert ops_of(made, tmp_path) == ops
 
 
+def test_a_mean_over_one_axis_after_the_other(tmp_path: Path) -> None:
+    constants = {"columns": [3], "rows": [-1], "fc.weight": random(3, 5)}
+    steps = [
+        node("ReduceMean", ["x", "columns"], "c", keepdims=0),
+        node("ReduceMean", ["c", "rows"], "r", keepdims=0),
+        node("MatMul", ["r", "fc.weight"]),
+    ]
+    made = model(steps, constants=constants)
+    check(made)
+    assert ops_of(made, tmp_path) == ["global_avg_pool", "linear"]
+
+
 @pytest.mark.parametrize(("version", "numbers"), [(18, 2), (21, 4)])
 def test_norms_of_groups_with_numbers_of_groups_or_channels(
     version: int, numbers: int, tmp_path: Path
@@ -415,7 +427,7 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
             "computes its input 1 from the image",
         ),
         (
-            model([node("ReduceMean", ["x", "axes"])], constants={"axes": [2]}),
+            model([node("ReduceMax", ["x", "axes"])], constants={"axes": [2]}),
             "is over other axes",
         ),
         (
