@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.search.published import STRATEGY, summarise, uniform_pairs
+from bench.search.published import STRATEGY, summarise, uniform_of, uniform_pairs
 from haq.store.run_folder import read_json
 from quant.policy import Bits, Policy
 
@@ -33,6 +33,13 @@ def test_what_was_found_stands_beside_uniform_bits() -> None:
     }
     assert row["kl_saved"] == pytest.approx(1 - 0.03 * 6)
     assert found["haq_strategy"]["kl"] == pytest.approx(1 / 7)
+
+
+@pytest.mark.parametrize(
+    ("bound", "bits"), [("latency=0.392x", 4), ("latency=0.417x", 4), ("latency=0.5432x", 5)]
+)
+def test_bounds_stand_beside_uniform_bits_of_about_their_cost(bound: str, bits: int) -> None:
+    assert uniform_of(bound) == bits
 
 
 def test_uniform_bits_leave_the_image_alone() -> None:
