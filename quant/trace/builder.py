@@ -8,13 +8,15 @@
     network = builder.finish(x, (8, 16, 16))
 
 Every method takes the name of what it makes, the names of what it reads, and where it needs it the
-shape of its output for one image; it returns the name by which the value is read. Readers need not
+shape of its output for one image; it returns the name by which the value is read. What is used
+twice becomes two nodes, with numbers of their own. Readers need not
 fold or fuse anything: `finish` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from quant.details import Channels, Detail, Groups, Interpolation, Pool, Transposed, Upsample
@@ -85,8 +87,9 @@ class Builder:
 
     def norm(self, name: str, source: str, norm: Norm) -> str:
         """A batch norm of the channels of an image or a vector."""
-        self._norms[name] = norm
-        return self._plain(name, "scale", (source,), self.shape(name, source))
+        made = self._plain(name, "scale", (source,), self.shape(name, source))
+        self._norms[made] = norm
+        return made
 
     def activate(self, name: str, source: str, op: Op, detail: Detail | None = None) -> str:
         """ReLU, sigmoid and the like."""
@@ -243,11 +246,13 @@ class Builder:
         return self.nodes[source]
 
     def append(self, node: Node) -> str:
-        """A node as it is."""
-        if node.name in self.nodes:
-            raise ModelError(f"layer {node.name} is used twice, which is not supported")
-        self.nodes[node.name] = node
-        return node.name
+        """A node; where its name is taken, as that of a layer used before, it gets a number."""
+        name, number = node.name, 2
+        while name in self.nodes:
+            name, number = f"{node.name}_{number}", number + 1
+        layer = node.layer and replace(node.layer, name=name)
+        self.nodes[name] = replace(node, name=name, layer=layer)
+        return name
 
     def finish(self, source: str, shape: Shape) -> Network:
         """The network that gives `source`, in the shape that it has for one image."""
@@ -280,8 +285,9 @@ class Builder:
         return self.append(Node(name, op, tuple(sources), shape, detail=detail))
 
     def _layer(self, layer: Layer, source: str, shape: Shape, weights: Weights) -> str:
-        self._weights[layer.name] = weights
-        return self.append(Node(layer.name, layer.op, (source,), shape, layer))
+        name = self.append(Node(layer.name, layer.op, (source,), shape, layer))
+        self._weights[name] = weights
+        return name
 
 
 def written(shape: Shape) -> str:

@@ -114,7 +114,6 @@ Do = Callable[[Builder], object]
     ("do", "message"),
     [
         (lambda b: b.image("y", (4, 6, 6)), "inputs x, y"),
-        (lambda b: b.linear("v", "m", weights(4, 4)), "layer v is used twice"),
         (lambda b: b.linear("l", "x", weights(2, 144)), "l reads 4x6x6, not a vector: flatten it"),
         (lambda b: b.conv("c", "v", (1, 1, 1), weights(1, 4, 1, 1), Window()), "reads a vector"),
         (lambda b: b.add("a", ["x", "v"]), "'a' is not the sum of two values of one shape"),
