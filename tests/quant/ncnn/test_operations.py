@@ -5,7 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quant.details import Channels, Detail, Groups, Pool, Slope, Transposed, Upsample
+from quant.details import (
+    Channels,
+    Detail,
+    Grouping,
+    Groups,
+    Limits,
+    Pool,
+    Slope,
+    Squares,
+    Transposed,
+    Upsample,
+)
 from quant.graph import Node, Op, Weights
 from quant.ncnn.format import Value
 from quant.ncnn.operations import constant_payload, deconv_payload, operation_type
@@ -24,6 +35,11 @@ POOL = Pool((3, 2), (2, 1), (4, 5, 6, 7))
         ("silu", None, "Swish", {}),
         ("relu6", None, "Clip", {0: 0.0, 1: 6.0}),
         ("leaky_relu", Slope(0.25), "ReLU", {0: 0.25}),
+        ("elu", Slope(0.25), "ELU", {0: 0.25}),
+        ("clip", Limits(-1.0, 2.0), "Clip", {0: -1.0, 1: 2.0}),
+        ("clip", Limits(0.0, np.inf), "Clip", {0: 0.0, 1: 3.402823e38}),
+        ("pixel_shuffle", Squares(2), "PixelShuffle", {0: 2}),
+        ("channel_max", None, "Reduction", {0: 4, 1: 0, 3: (0,), 4: 1, 5: 1}),
         ("slice", Channels(2, 6), "Crop", {9: (2,), 10: (6,), 11: (0,)}),
         ("shuffle", Groups(3), "ShuffleChannel", {0: 3}),
         ("upsample", Upsample((2, 3), "nearest"), "Interp", {0: 1, 1: 2.0, 2: 3.0}),
@@ -65,6 +81,14 @@ def test_weights_of_a_transposed_convolution_go_by_output_within_each_group() ->
     payload = deconv_payload(Weights(weight, np.zeros(6, np.float32)), 2)
     assert payload.weight is not None
     assert payload.weight.tolist() == [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]
+
+
+def test_numbers_of_norms_and_slopes() -> None:
+    ones, none = np.ones(6, np.float32), np.zeros(0, np.float32)
+    norm = Node("x", "group_norm", ("a",), (6, 2, 2), None, Grouping(3, 1e-3), Weights(ones, ones))
+    assert operation_type(norm) == ("GroupNorm", {0: 3, 1: 6, 2: 1e-3, 3: 1})
+    slopes = Node("x", "prelu", ("a",), (6, 2, 2), constants=Weights(ones, none))
+    assert operation_type(slopes) == ("PReLU", {0: 6})
 
 
 def test_a_scale_has_no_tag() -> None:
