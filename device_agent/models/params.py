@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from quant.errors import FormatError
 from quant.ncnn.format import INT8_TERM_KEY, MASK_KEY, NcnnLayer, Value
+from quant.ncnn.operations import FLOAT32_MAX
 
-FLOAT32_MAX = 3.402823e38
 ACTIVATION_KEY, LIMITS_KEY = 9, 10
 ACTIVATION_LIMITS = {0: 0, 1: 0, 3: 2}
 """Numbers that an activation takes: none, ReLU, clip."""

@@ -48,7 +48,7 @@ KINDS: Mapping[Op, Typed] = {
 }
 SLOPED: Mapping[Op, str] = {"leaky_relu": "ReLU", "elu": "ELU"}
 FLOAT32_MAX = 3.402823e38
-"""Stands for no limit: ncnn's text has no infinity."""
+"""The largest float that is written; it stands for no limit, as ncnn's text has no infinity."""
 
 
 def operation_type(node: Node) -> Typed:

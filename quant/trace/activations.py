@@ -76,6 +76,6 @@ def hardtanh(call: Call) -> str:
 
 def softplus(call: Call) -> str:
     """The logarithm of 1 and the exponential."""
-    if call.argument(1, "beta", 1) != 1:
-        raise ModelError(f"operation '{call.name}': a softplus with a beta is not supported")
+    if (call.argument(1, "beta", 1), call.argument(2, "threshold", 20)) != (1, 20):
+        raise ModelError(f"operation '{call.name}': a softplus with a beta or threshold of its own")
     return call.builder.activate(call.name, call.source, "softplus")

@@ -159,8 +159,8 @@ def elu(call: Call, module: nn.ELU) -> str:
 
 def softplus(call: Call, module: nn.Softplus) -> str:
     """The logarithm of 1 and the exponential."""
-    if module.beta != 1:
-        raise ModelError(f"layer {call.target}: a softplus with a beta is not supported")
+    if (module.beta, module.threshold) != (1, 20):
+        raise ModelError(f"layer {call.target}: a softplus with a beta or threshold of its own")
     return call.builder.activate(call.name, call.source, "softplus")
 
 

@@ -16,6 +16,7 @@ from quant.errors import ModelError
 from quant.fold import Norm
 from quant.graph import Floats, Layer, Node, Op, Weights
 from quant.trace.builder import Builder
+from quant.trace.numbered import NONE
 from quant.trace.seen import (
     Places,
     Seen,
@@ -30,7 +31,6 @@ from quant.trace.seen import (
 from quant.trace.windows import Window
 
 Numbers = NDArray[np.floating]
-NONE = np.zeros(0, np.float32)
 ToRows = Callable[[Places], Places]
 
 

@@ -75,6 +75,7 @@ class DynamicConv2d(nn.Conv2d):
     ("module", "message"),
     [
         (nn.Softsign(), r"layer 0 \(Softsign\) is not supported"),
+        (nn.Softplus(threshold=1), "softplus with a beta or threshold of its own"),
         (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "padding_mode 'reflect'"),
         (DynamicConv2d(4, 4, 3), r"layer 0 \(DynamicConv2d\) has a forward of its own"),
         (nn.ConvTranspose2d(4, 4, 3, 1, 0, 1, dilation=2), "output_padding must be less"),
