@@ -7,6 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from haq.names import TorchDevice
+from quant.errors import InputError
+
 if TYPE_CHECKING:
     from haq.parallel import Make, StartWorkers, Workers
 
@@ -20,6 +23,12 @@ class Crew:
 
     count: int | None = None
     ray: str | None = None
+
+
+def check_crew(crew: Crew, device: TorchDevice) -> None:
+    """Raise InputError where several processes would share a GPU: batches decide last digits."""
+    if device != "cpu" and crew != Crew():
+        raise InputError("--device cuda: one process feeds the GPU, leave out --workers and --ray")
 
 
 @contextmanager

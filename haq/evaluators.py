@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from haq.data import Images
 from haq.engine_evaluator import EngineEvaluator, deployed, float_network, simulated
+from haq.names import TorchDevice
 from haq.prepare import Subject, check_images, quantizer_of
-from haq.torch_evaluator import Device, check_device, torch_evaluator
+from haq.torch_evaluator import check_device, torch_evaluator
 from haq.ways import How, Way, choose_way
 from quant.errors import InputError
 from quant.evaluate import FakeQuantEvaluator, Metric, Score, Seen, see
@@ -33,7 +34,7 @@ def make_evaluator(
     capabilities: Capabilities,
     arithmetic: Arithmetic,
     how: How = "auto",
-    device: Device = "cpu",
+    device: TorchDevice = "cpu",
     quantizer: Quantizer | None = None,
     metric: Metric | None = None,
 ) -> PolicyEvaluator:
@@ -78,7 +79,7 @@ def same_types(capabilities: Capabilities) -> bool:
     return (here.arch, here.bits16) == (capabilities.arch, capabilities.bits16)
 
 
-def how_on(device: Device, how: How) -> How:
+def how_on(device: TorchDevice, how: How) -> How:
     """Torch alone on a GPU. Raises InputError where ncnn is asked for there."""
     if device == "cpu":
         return how

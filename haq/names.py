@@ -13,6 +13,8 @@ METRICS: tuple[MetricName, ...] = get_args(MetricName)
 """What haq can judge a network by, beside its divergence."""
 DATA_AT_HAND = ("sample", "faces")
 """Images that haq has wherever it runs; other sets must be on disk."""
+TorchDevice = Literal["cpu", "cuda"]
+"""Where torch computes."""
 QuantizerName = Literal["best", "table", "naive", "kmeans"]
 NetworkName = Literal[
     "mbv1",

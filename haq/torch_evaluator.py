@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from haq.data import Images, normalise
+from haq.data import Images
+from haq.names import TorchDevice
 from haq.prepare import Subject, quantizer_of
 from quant.errors import InputError
 from quant.evaluate import FakeQuantEvaluator, Metric, run_batches, runner
@@ -17,8 +16,6 @@ from quant.ncnn.capabilities import Capabilities
 from quant.policy import uniform
 from quant.quantized import Quantizer
 
-Device = Literal["cpu", "cuda"]
-
 
 def torch_evaluator(
     subject: Subject,
@@ -26,7 +23,7 @@ def torch_evaluator(
     arithmetic: Arithmetic,
     capabilities: Capabilities,
     images: Images,
-    device: Device = "cpu",
+    device: TorchDevice = "cpu",
     metric: Metric | None = None,
 ) -> FakeQuantEvaluator:
     """An evaluator of any policy; the images stay uint8. Raises InputError as `check_device`.
@@ -35,7 +32,8 @@ def torch_evaluator(
     """
     check_device(device)
     graph = subject.network.graph
-    pixels = torch.from_numpy(images.pixels)
+    # The float network sees them as the others do: sums in another order have other last digits.
+    pixels = torch.from_numpy(images.pixels).contiguous(memory_format=torch.channels_last)
     floats = uniform(graph.layer_names, 32, 32)
     float_net = FakeQuantNet(graph, quantizer_of(subject, "simulated"), capabilities, device)
     float_net.prepare(floats)
@@ -47,16 +45,21 @@ def torch_evaluator(
     return FakeQuantEvaluator(net, pixels, images.labels, float_logits, normalised, metric)
 
 
-def check_device(device: Device) -> None:
-    """Raise InputError where torch sees no such device; keep a GPU from rounding float32."""
+def check_device(device: TorchDevice) -> None:
+    """Raise InputError where torch sees no such device.
+
+    A GPU is kept from rounding float32, and made to answer equally each time.
+    """
     if device == "cpu":
         return
     if not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no GPU here, leave it at cpu")
     # By default convolutions take TF32, whose 10 bits are fewer than an image's float32 needs.
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """float32 images of a uint8 batch, in the same memory format."""
-    return torch.from_numpy(normalise(pixels.numpy()))
+    """float32 images of a uint8 batch, as `haq.data.normalise`, where the batch is."""
+    # By a number, a GPU multiplies by its inverse, which rounds otherwise.
+    return pixels.float().div_(torch.full((1,), 127.5, device=pixels.device)).sub_(1)

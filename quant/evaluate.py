@@ -179,7 +179,7 @@ def run_batches(
 ) -> Logits:
     """Logits of all images, a batch at a time, normalised and computed on a device."""
     size = batch_size(images) if torch.device(device).type == "cpu" else GPU_BATCH
-    batches = run(lambda b: forward(normalise(b).to(device)).cpu(), torch.split(images, size))
+    batches = run(lambda b: forward(normalise(b.to(device))).cpu(), torch.split(images, size))
     logits: Logits = torch.cat(list(batches)).numpy().astype(np.float32)
     return logits
 

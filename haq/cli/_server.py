@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HERE_ONLY = frozenset(
     {
-        *("resume", "store", "workers", "ray", "table", "energy_table", "cores"),
+        *("resume", "store", "workers", "ray", "device", "table", "energy_table", "cores"),
         *("board_key", "board_ca", "patience"),
     }
 )

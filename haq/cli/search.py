@@ -20,6 +20,8 @@ from haq.cli._options import (
     CaOption,
     CoresOption,
     DataOption,
+    Device,
+    DeviceOption,
     EnergyTableOption,
     EqualizeOption,
     InputOption,
@@ -177,6 +179,7 @@ def search(
             "the cluster offers as board:NAME is asked there.",
         ),
     ] = None,
+    device: DeviceOption = Device.cpu,
     threads: ThreadsOption = 1,
     cores: CoresOption = None,
     board: BoardsOption = None,
@@ -251,6 +254,7 @@ def search(
         threads=threads,
         cores=cores,
         metric=metric,
+        device=device.value,
     )
     if context.obj is not None:
         search_there(context.obj, asked, boards.named, folder.path, as_json)
@@ -291,12 +295,15 @@ def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: 
     """Search, write the report and print the result."""
     from haq.cli._progress import show_progress
     from haq.connect import open_boards
-    from haq.crew import open_workers
+    from haq.crew import check_crew, open_workers
     from haq.search.pause import PatientBoard
     from haq.search.run import load_subject, search_subject
     from haq.search.sweep import sweep_subject
     from haq.store.lock import check_free
+    from haq.torch_evaluator import check_device
 
+    check_crew(means.crew, request.device)
+    check_device(request.device)
     boards = means.boards
     with resumable(folder):
         check_free(folder.path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from haq.cores import parse_cores
 from haq.cost import read_energy, read_table
-from haq.names import METRICS, AgentName, Padding, QuantizerName, RewardKind, StartName
+from haq.names import METRICS, AgentName, Padding, QuantizerName, RewardKind, StartName, TorchDevice
 from haq.search.bounds import read_budgets
 from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.observers import Method
@@ -41,6 +41,7 @@ class Asked:
     threads: int = 1
     cores: str | None = None
     metric: str | None = None
+    device: TorchDevice = "cpu"
 
 
 AS_TYPED = frozenset(field.name for field in fields(Asked)) - {

@@ -12,7 +12,7 @@ from haq.cost import codebook_cost, size_cost
 from haq.data import Images, Splits
 from haq.evaluators import PolicyEvaluator, make_evaluator, runs_here
 from haq.metrics import beside_top1
-from haq.names import QuantizerName
+from haq.names import QuantizerName, TorchDevice
 from haq.parallel import StartWorkers, Workers
 from haq.prepare import Subject
 from haq.progress import Progress, Silent
@@ -75,7 +75,7 @@ class Evaluation:
         """Scores on the validation images: as few as it takes, or all where a metric needs them."""
         images = self._splits.validation
         return RacingEvaluator(
-            RememberedImages(self._workers.see, self._entries(images, self.arithmetic)),
+            RememberedImages(self._workers.see, self._entries(images, self._how)),
             self._workers.float_logits,
             images.labels,
             pilots=EVERY if self._metric else PILOTS,
@@ -117,7 +117,7 @@ class Evaluation:
         validation = self._splits.validation
         some = validation.rows(0, min(images, len(validation)) - 1)
         evaluator = RowsEvaluator(self._workers, validation.labels, np.arange(len(some)))
-        return RememberedEvaluator(evaluator, self._entries(some, self.arithmetic), progress)
+        return RememberedEvaluator(evaluator, self._entries(some, self._how), progress)
 
     def quantizer(self, arithmetic: Arithmetic, final: bool) -> Quantizer:
         """Episodes pick from a table; what is kept in the end is quantized as a whole."""
@@ -144,8 +144,14 @@ class Evaluation:
     @cached_property
     def _workers(self) -> Workers:
         """They hold the validation images and everything that policies are made from."""
-        validation = self._splits.validation
-        return self._start(self._maker(validation, self.arithmetic, final=False))
+        validation, device = self._splits.validation, self._request.device
+        return self._start(self._maker(validation, self.arithmetic, final=False, device=device))
+
+    @property
+    def _how(self) -> str:
+        """How episodes are scored, and where if not on the CPU."""
+        device = self._request.device
+        return self.arithmetic if device == "cpu" else f"{self.arithmetic} {device}"
 
     def _final(
         self, images: Images, arithmetic: Arithmetic, how: How = "auto"
@@ -155,10 +161,15 @@ class Evaluation:
         return RememberedEvaluator(evaluator, entries, self._progress)
 
     def _maker(
-        self, images: Images, arithmetic: Arithmetic, final: bool, how: How = "auto"
+        self,
+        images: Images,
+        arithmetic: Arithmetic,
+        final: bool,
+        how: How = "auto",
+        device: TorchDevice = "cpu",
     ) -> Callable[[], PolicyEvaluator]:
         """Makes an evaluator in this process or in another one."""
-        given = (self._subject, images, self._capabilities, arithmetic, how)
+        given = (self._subject, images, self._capabilities, arithmetic, how, device)
         quantizer = self.quantizer(arithmetic, final)
         return partial(make_evaluator, *given, quantizer=quantizer, metric=self._metric)
 

@@ -16,7 +16,7 @@ from env.actions import Choices, free_choices, tied_choices, weight_choices
 from haq.cores import Cores
 from haq.cost import Budget, EnergyTable, parse_budget, read_energy, read_table
 from haq.cost.table import Table
-from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName
+from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName, TorchDevice
 from haq.search.bounds import Bounds
 from quant.errors import BudgetError, InputError, PolicyError
 from quant.observers import Method
@@ -34,7 +34,8 @@ class SearchRequest:
 
     A `table` says the latency, which is then not measured; without `energy` the packaged table
     counts. A `sweep` is searched within each of its bounds, beside the budget. So many episodes as
-    `parallel` says are proposed before anything is learned from them.
+    `parallel` says are proposed before anything is learned from them. On another `device` than the
+    CPU torch scores the policies of episodes, which rounds other last digits.
     """
 
     model: str
@@ -60,6 +61,7 @@ class SearchRequest:
     sweep: Bounds | None = None
     parallel: int = 8
     metric: str | None = None
+    device: TorchDevice = "cpu"
 
     @property
     def begins_with(self) -> StartName:
@@ -111,11 +113,12 @@ class SearchRequest:
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> SearchRequest:
-        """Inverse of `to_json`; tables are read again.
+        """Inverse of `to_json`; tables are read again. Where no device is named, it is the CPU.
 
         Raises ValueError for settings of another shape, InputError for a table that is gone or has
         changed.
         """
+        settings = {"device": "cpu", **settings}
         if set(settings) != {field.name for field in fields(cls)}:
             raise ValueError("other names of settings")
         plain = {name: read(json.dumps(settings[name])) for name, read in readers().items()}

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from haq.data import normalise
+from haq.names import TorchDevice
 from haq.prepare import quantizer_of, to_tensor
-from haq.torch_evaluator import Device, torch_evaluator
+from haq.torch_evaluator import normalised, torch_evaluator
 from quant.errors import InputError
 from quant.evaluate import run_batches
 from quant.fake_quant import FakeQuantNet
@@ -17,11 +19,11 @@ from tests.haq.subjects import cropped, small_subject
 PLAIN = Capabilities()
 SUBJECT, IMAGES = small_subject(), cropped("test", 20)
 NAMES = SUBJECT.network.graph.layer_names
-DEVICES: list[Device] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]  # type: ignore[list-item]
+DEVICES: list[TorchDevice] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_bytes_score_as_normalised_images(device: Device) -> None:
+def test_bytes_score_as_normalised_images(device: TorchDevice) -> None:
     quantizer = quantizer_of(SUBJECT, "simulated")
     evaluator = torch_evaluator(SUBJECT, quantizer, "simulated", PLAIN, IMAGES, device)
     x = to_tensor(IMAGES)
@@ -36,6 +38,23 @@ def test_bytes_score_as_normalised_images(device: Device) -> None:
         np.testing.assert_allclose(evaluator.logits(policy), expected, rtol=1e-4, atol=1e-4)
     else:
         assert evaluator.logits(policy).shape == expected.shape
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_bytes_are_normalised_as_everywhere(device: TorchDevice) -> None:
+    pixels = np.arange(256, dtype=np.uint8)
+    found = normalised(torch.from_numpy(pixels).to(device)).cpu().numpy()
+    np.testing.assert_array_equal(found, normalise(pixels))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+def test_a_gpu_answers_equally_each_time() -> None:
+    quantizer, policy = quantizer_of(SUBJECT, "simulated"), uniform(NAMES, 4, 4)
+    once, again = (
+        torch_evaluator(SUBJECT, quantizer, "simulated", PLAIN, IMAGES, "cuda").logits(policy)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(once, again)
 
 
 def test_only_bytes_stay_in_memory() -> None:

@@ -387,6 +387,7 @@ def test_an_impossible_budget_leaves_nothing_behind(
         (["--data", "absent"], "no such data folder: absent"),
         (["--calibration", "absent"], "no such data folder: absent"),
         (["--data", "own_absent:load"], "own_absent:load cannot be imported"),
+        (["--device", "cuda", "--workers", "2"], "--device cuda: one process feeds the GPU"),
         (["--metric", "iou"], "no metric 'iou': choose top1, top5, miou, f1, or package.module:"),
     ],
 )

@@ -137,7 +137,13 @@ def test_settings_of_another_shape_are_refused(other: dict[str, Any]) -> None:
         SearchRequest.from_json({**REQUEST.to_json(), **other})
 
 
-@pytest.mark.parametrize("name", list(REQUEST.to_json()))
+def test_settings_without_a_device_are_of_the_cpu() -> None:
+    settings = replace(REQUEST, device="cuda").to_json()
+    del settings["device"]
+    assert SearchRequest.from_json(settings) == REQUEST
+
+
+@pytest.mark.parametrize("name", [name for name in REQUEST.to_json() if name != "device"])
 def test_a_setting_that_is_missing_is_refused(name: str) -> None:
     settings = REQUEST.to_json()
     del settings[name]
