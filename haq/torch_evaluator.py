@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from haq.data import Images
+from haq.data import Images, normalise
 from haq.names import TorchDevice
 from haq.prepare import Subject, quantizer_of
 from quant.errors import InputError
@@ -32,8 +32,7 @@ def torch_evaluator(
     """
     check_device(device)
     graph = subject.network.graph
-    # The float network sees them as the others do: sums in another order have other last digits.
-    pixels = torch.from_numpy(images.pixels).contiguous(memory_format=torch.channels_last)
+    pixels = torch.from_numpy(images.pixels)
     floats = uniform(graph.layer_names, 32, 32)
     float_net = FakeQuantNet(graph, quantizer_of(subject, "simulated"), capabilities, device)
     float_net.prepare(floats)
@@ -60,6 +59,8 @@ def check_device(device: TorchDevice) -> None:
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """float32 images of a uint8 batch, as `haq.data.normalise`, where the batch is."""
-    # By a number, a GPU multiplies by its inverse, which rounds otherwise.
+    """float32 images of a uint8 batch, in the same memory format and where the batch is."""
+    if pixels.device.type == "cpu":
+        return torch.from_numpy(normalise(pixels.numpy()))
+    # By a plain number, a GPU multiplies by its inverse, which rounds otherwise.
     return pixels.float().div_(torch.full((1,), 127.5, device=pixels.device)).sub_(1)
