@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Interpolation = Literal["nearest", "bilinear"]
+Interpolation = Literal["nearest", "bilinear", "aligned"]
+"""Bilinear between pixels that are areas, or `aligned`: points, whose corners keep their place."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Upsample:
-    """Whole factors of (height, width); pixels are areas, as where corners are not aligned."""
+    """Whole factors of (height, width)."""
 
     factor: tuple[int, int]
     mode: Interpolation

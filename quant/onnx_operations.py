@@ -55,6 +55,7 @@ INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
         "coordinate_transformation_mode": "asymmetric",
     },
     "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+    "aligned": {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
 }
 
 

@@ -128,8 +128,10 @@ def avg_pool(x: Tensor, pool: Pool) -> Tensor:
 def upsample(x: Tensor, detail: Upsample) -> Tensor:
     """More pixels."""
     factors = [float(factor) for factor in detail.factor]
-    corners = None if detail.mode == "nearest" else False
-    return F.interpolate(x, scale_factor=factors, mode=detail.mode, align_corners=corners)
+    if detail.mode == "nearest":
+        return F.interpolate(x, scale_factor=factors)
+    aligned = detail.mode == "aligned"
+    return F.interpolate(x, scale_factor=factors, mode="bilinear", align_corners=aligned)
 
 
 def deconv(x: Tensor, how: Transposed, weights: Weights) -> Tensor:

@@ -32,7 +32,6 @@ def of_setting(
                 "seeds": len(runs),
                 "kl": {str(n): spread([run.best_within(n) for run in runs]) for n in evaluations},
                 "evaluations_to_best": spread([run.evaluations_to(NEAR * best) for run in runs]),
-                "seconds_a_trial": median(run.seconds / len(run.kls) for run in runs),
             }
             for name, runs in contenders.items()
         },

@@ -191,7 +191,11 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
         1: Whole("height", 1, SIDE),
         2: Whole("channels", 1, CHANNELS),
     },
-    "Interp": {0: Choice("kind", (1, 2), required=True), 1: FACTOR, 2: FACTOR},
+    "Interp": {
+        0: Choice("kind", (1, 2), required=True),
+        **{1: FACTOR, 2: FACTOR},
+        6: Choice("aligned corners", (0, 1)),
+    },
     "Deconvolution": DECONVOLUTION,
     "DeconvolutionDepthWise": {**DECONVOLUTION, 7: GROUPS},
     "Scale": {0: Whole("channels", 1, CHANNELS, required=True), 1: BIAS},

@@ -22,7 +22,7 @@ from quant.graph import Node, Op, Weights
 from quant.ncnn.format import NcnnLayer, Payload, Value
 
 Typed = tuple[str, dict[int, Value]]
-INTERPOLATIONS = {"nearest": 1, "bilinear": 2}
+INTERPOLATIONS = {"nearest": 1, "bilinear": 2, "aligned": 2}
 OVER_CHANNELS: dict[int, Value] = {1: 0, 3: (0,), 4: 1, 5: 1}
 """A Reduction's axis, which stays with one channel."""
 KINDS: Mapping[Op, Typed] = {
@@ -76,7 +76,8 @@ def operation_type(node: Node) -> Typed:
         return "PixelShuffle", {0: detail.side}
     if isinstance(detail, Upsample):
         rows, columns = map(float, detail.factor)
-        return "Interp", {0: INTERPOLATIONS[detail.mode], 1: rows, 2: columns}
+        aligned: dict[int, Value] = {6: 1} if detail.mode == "aligned" else {}
+        return "Interp", {0: INTERPOLATIONS[detail.mode], 1: rows, 2: columns, **aligned}
     if isinstance(detail, Transposed):
         return deconv_type(node, detail)
     assert constants is not None

@@ -187,7 +187,7 @@ class Builder:
         return self._halves.get(source, ("", frozenset[int]()))[1]
 
     def upsample(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
-        """More pixels by whole factors, corners not aligned."""
+        """More pixels by whole factors."""
         _, height, width = self.image_shape(name, source)
         if shape[1] % height or shape[2] % width:
             raise ModelError(f"operation '{name}' does not enlarge by whole factors")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from quant.details import Interpolation, Pool
 from quant.trace.builder import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.pending import Value
 
-MODES: dict[str, Interpolation] = {"nearest": "nearest", "linear": "bilinear"}
 AREAS = ("half_pixel", "pytorch_half_pixel")
+COORDINATES = "coordinate_transformation_mode"
+LINEAR: dict[str, Interpolation] = {
+    **dict.fromkeys(AREAS, "bilinear"),
+    "align_corners": "aligned",
+}
 """Coordinates of pixels that are areas."""
 
 
@@ -93,20 +95,25 @@ def pad(call: OnnxCall) -> Value:
 
 def resize(call: OnnxCall) -> Value:
     """More pixels by whole factors."""
-    mode = call.attribute("mode", "nearest")
-    if mode not in MODES or not is_even(call, mode) or call.attribute("antialias", 0):
+    kind = interpolation_of(call)
+    if kind is None or call.attribute("antialias", 0):
         raise call.refused(
-            "is not supported: only nearest and linear without aligned corners (half_pixel) are"
+            "is not supported: only nearest and linear (half_pixel or align_corners) are"
         )
-    return call.pending.builder.upsample(call.name, call.source, call.shape, MODES[mode])
+    return call.pending.builder.upsample(call.name, call.source, call.shape, kind)
 
 
-def is_even(call: OnnxCall, mode: str) -> bool:
-    """Whether pixels are repeated, or interpolated as areas."""
-    coordinates = call.attribute("coordinate_transformation_mode", "half_pixel")
+def interpolation_of(call: OnnxCall) -> Interpolation | None:
+    """How pixels are made; None for another way than ours."""
+    mode, where = call.attribute("mode", "nearest"), call.attribute(COORDINATES, "half_pixel")
+    if mode == "linear":
+        return LINEAR.get(where)
+    return "nearest" if mode == "nearest" and repeats(call, where) else None
+
+
+def repeats(call: OnnxCall, where: str) -> bool:
+    """Whether the nearest pixels are each one several times."""
     rounding: Any = call.attribute("nearest_mode", "round_prefer_floor")
-    if mode == "nearest" and coordinates == "asymmetric":
+    if where == "asymmetric":
         return bool(rounding == "floor")
-    if mode == "nearest" and not rounding.startswith("round"):
-        return False
-    return coordinates in AREAS and np.ndim(call.before) == 1
+    return where in AREAS and rounding.startswith("round")

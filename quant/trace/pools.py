@@ -10,7 +10,12 @@ from quant.trace.numbered import pixel_shuffle
 from quant.trace.windows import both_sides, even_window, pair
 
 IMAGE_AXES = 4
-MODES: dict[str, Interpolation] = {"nearest": "nearest", "bilinear": "bilinear"}
+MODES: dict[tuple[str, bool], Interpolation] = {
+    ("nearest", False): "nearest",
+    ("bilinear", False): "bilinear",
+    ("bilinear", True): "aligned",
+}
+"""By torch's name and whether corners are aligned."""
 
 
 def mean(call: Call) -> str:
@@ -105,12 +110,12 @@ def interpolate(call: Call) -> str:
 
 def enlarge(call: Call, mode: str, align_corners: bool) -> str:
     """More pixels by whole factors."""
-    if mode not in MODES or align_corners:
+    kind = MODES.get((mode, align_corners))
+    if kind is None:
         raise ModelError(
-            f"operation '{call.name}': of upsampling only mode nearest and bilinear with "
-            "align_corners=False are supported"
+            f"operation '{call.name}': of upsampling only mode nearest and bilinear are supported"
         )
-    return call.builder.upsample(call.name, call.source, call.shape, MODES[mode])
+    return call.builder.upsample(call.name, call.source, call.shape, kind)
 
 
 def to_pixels(call: Call) -> str:

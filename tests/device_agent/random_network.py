@@ -142,10 +142,15 @@ def random_layer(
         "shuffle": ("ShuffleChannel", {0: whole(rng, 2, 8)}),
         "reshape": ("Reshape", {0: -1}),
         "pixel": ("Reshape", {0: 1, 1: 1, 2: shape[0]}),
-        "interp": ("Interp", {0: whole(rng, 1, 2), **{k: float(whole(rng, 1, 4)) for k in (1, 2)}}),
+        "interp": ("Interp", random_interp(rng)),
     }
     type_, params = types[kind]
     return NcnnLayer(type_, name, (source,), (name,), params)
+
+
+def random_interp(rng: Generator) -> dict[int, Value]:
+    factors: dict[int, Value] = {key: float(whole(rng, 1, 4)) for key in (1, 2)}
+    return {0: whole(rng, 1, 2), **factors, 6: whole(rng, 0, 1)}
 
 
 def random_conv(rng: Generator, name: str, source: str, c_in: int, depthwise: bool) -> NcnnLayer:

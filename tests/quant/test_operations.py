@@ -82,7 +82,8 @@ def avg_pooling(rng: Generator, channels: int) -> Operation:
 
 def up(rng: Generator, channels: int) -> Operation:
     factor = (whole(rng, 1, 4), whole(rng, 1, 4))
-    found = nn.Upsample(scale_factor=factor, mode=str(rng.choice(["nearest", "bilinear"])))
+    how = [{"mode": "nearest"}, {"mode": "bilinear"}, {"mode": "bilinear", "align_corners": True}]
+    found = nn.Upsample(scale_factor=factor, **how[whole(rng, 0, 2)])
     return nn.Sequential(found, nn.ReLU())
 
 
@@ -275,6 +276,8 @@ def test_operations_by_hand() -> None:
     row = torch.tensor([[[[0.0, 4.0]]]])
     assert plain("upsample", row, Upsample((1, 2), "nearest")) == [0, 0, 4, 4]
     assert plain("upsample", row, Upsample((1, 2), "bilinear")) == [0, 1, 3, 4]
+    thirds = [0, 4 / 3, 8 / 3, 4]
+    assert plain("upsample", row, Upsample((1, 2), "aligned")) == pytest.approx(thirds)
 
 
 @pytest.mark.parametrize("op", ["relu", "relu6", "sigmoid", "hardsigmoid", "hardswish", "silu"])

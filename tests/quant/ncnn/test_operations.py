@@ -44,6 +44,7 @@ POOL = Pool((3, 2), (2, 1), (4, 5, 6, 7))
         ("shuffle", Groups(3), "ShuffleChannel", {0: 3}),
         ("upsample", Upsample((2, 3), "nearest"), "Interp", {0: 1, 1: 2.0, 2: 3.0}),
         ("upsample", Upsample((2, 3), "bilinear"), "Interp", {0: 2, 1: 2.0, 2: 3.0}),
+        ("upsample", Upsample((2, 3), "aligned"), "Interp", {0: 2, 1: 2.0, 2: 3.0, 6: 1}),
         ("max_pool", POOL, "Pooling", {0: 0, **WINDOW}),
         ("avg_pool", POOL, "Pooling", {0: 1, 6: 0, **WINDOW}),
         ("avg_pool", replace(POOL, counts_pads=True), "Pooling", {0: 1, 6: 1, **WINDOW}),

@@ -37,6 +37,7 @@ SHAPE = (4, 7, 9)
         (nn.AdaptiveMaxPool2d((7, 3)), ["max_pool"]),
         (nn.ChannelShuffle(2), ["shuffle"]),
         (nn.UpsamplingNearest2d(scale_factor=2), ["upsample"]),
+        (nn.UpsamplingBilinear2d(scale_factor=2), ["upsample"]),
         (nn.Upsample((14, 27), mode="bilinear"), ["upsample"]),
         (nn.Flatten(), ["reshape"]),
         (nn.Sequential(nn.Flatten(), nn.Linear(252, 5), nn.BatchNorm1d(5)), ["reshape", "linear"]),
@@ -84,7 +85,7 @@ class DynamicConv2d(nn.Conv2d):
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override"),
         (nn.AvgPool2d(4, 3, 1, ceil_mode=True), "with ceil_mode, is not supported"),
         (nn.AdaptiveAvgPool2d(2), "7x9 pixels to 2x2"),
-        (nn.UpsamplingBilinear2d(scale_factor=2), "align_corners=False"),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), "only mode nearest and bilinear"),
         (nn.Linear(9, 3), "layer 0 reads no vector: flatten before it"),
     ],
 )

@@ -98,6 +98,7 @@ def test_pools(
             ("nearest", "half_pixel", None),
             ("linear", "half_pixel", None),
             ("linear", "pytorch_half_pixel", None),
+            ("linear", "align_corners", None),
         ]
     ),
     st.integers(1, 4),
