@@ -23,6 +23,18 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """An adaptive average pool: (rows, columns) of an `image` of (height, width) pixels.
+
+    Cell i of n reaches from floor(i * size / n) up to, but without, ceil((i + 1) * size / n), as in
+    torch and ncnn.
+    """
+
+    image: tuple[int, int]
+    count: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Transposed:
     """Geometry of a transposed convolution.
 
@@ -113,6 +125,7 @@ class Grouping:
 
 Detail = (
     Pool
+    | Cells
     | Transposed
     | Channels
     | Groups

@@ -29,7 +29,7 @@ NEVER_NEGATIVE: tuple[Op, ...] = ("relu", "relu6", "sigmoid", "hardsigmoid", "so
 KEEP_SIGN: tuple[Op, ...] = (
     *("take", "context"),
     *("add", "mul", "concat", "slice", "shuffle", "reshape", "upsample"),
-    *("max_pool", "avg_pool", "global_avg_pool"),
+    *("max_pool", "avg_pool", "adaptive_avg_pool", "global_avg_pool"),
 )
 """Operations that make nothing negative of what is not."""
 

@@ -36,6 +36,7 @@ Op = Literal[
     "reshape",
     "global_avg_pool",
     "avg_pool",
+    "adaptive_avg_pool",
     "max_pool",
     "upsample",
     "pixel_shuffle",

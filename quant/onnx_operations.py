@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from quant.details import (
+    Cells,
     Channels,
     Epsilon,
     Factor,
@@ -85,6 +86,8 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
     detail, constants = node.detail, node.constants
     if isinstance(detail, Pool):
         return write_pool(onnx, node, x, detail)
+    if isinstance(detail, Cells):
+        return write_cells(onnx, node, x, detail)
     if isinstance(detail, Channels | Tokens):
         return write_slice(onnx, node, x, detail)
     if isinstance(detail, Groups):
@@ -127,6 +130,24 @@ def write_pool(onnx: OnnxNodes, node: Node, x: str, pool: Pool) -> str:
         return onnx.node("MaxPool", [x], node.name, **window)
     counts = int(pool.counts_pads)
     return onnx.node("AveragePool", [x], node.name, count_include_pad=counts, **window)
+
+
+def write_cells(onnx: OnnxNodes, node: Node, x: str, cells: Cells) -> str:
+    """Append an adaptive average, which ONNX lacks: means of rows, then of columns."""
+    rows, columns = (shares(*sizes) for sizes in zip(cells.image, cells.count, strict=True))
+    by_rows = onnx.constant(f"{node.name}.rows", rows)
+    by_columns = onnx.constant(f"{node.name}.columns", columns.T)
+    halfway = onnx.node("MatMul", [by_rows, x], f"{node.name}.halfway")
+    return onnx.node("MatMul", [halfway, by_columns], node.name)
+
+
+def shares(size: int, count: int) -> Floats:
+    """What each of `size` pixels is to the mean of each cell (count, size)."""
+    cells = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+    found = np.zeros((count, size), np.float32)
+    for row, (start, stop) in zip(found, cells, strict=True):
+        row[start:stop] = 1 / (stop - start)
+    return found
 
 
 def write_shuffle(onnx: OnnxNodes, node: Node, x: str, groups: Groups) -> str:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from quant.attention import layer_norm, prepend
 from quant.details import (
+    Cells,
     Channels,
     Epsilon,
     Factor,
@@ -74,6 +75,8 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
     detail, constants = node.detail, node.constants
     if isinstance(detail, Pool):
         return max_pool(x, detail) if node.op == "max_pool" else avg_pool(x, detail)
+    if isinstance(detail, Cells):
+        return F.adaptive_avg_pool2d(x, detail.count)
     if isinstance(detail, Channels):
         return x[:, detail.start : detail.stop]
     if isinstance(detail, Groups):

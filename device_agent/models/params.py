@@ -134,10 +134,12 @@ CONVOLUTION: dict[int, Rule] = {
     **{2: DILATION, 12: DILATION, 3: STRIDE, 13: STRIDE, 4: PAD, 14: PAD, 15: PAD, 16: PAD},
     **ACTIVATION,
 }
+CELLS = Whole("cells of an adaptive pool", 1, SIDE)
 POOLING: dict[int, Rule] = {
     **{0: Choice("kind", (0, 1)), 1: KERNEL, 11: KERNEL, 2: STRIDE, 12: STRIDE},
     **{3: PAD, 13: PAD, 14: PAD, 15: PAD, 4: Choice("global", (0, 1))},
     **{5: Choice("pad mode", (1,)), 6: Choice("count of padding", (0, 1))},
+    **{7: Choice("adaptive", (0, 1)), 8: CELLS, 18: CELLS},
 }
 DECONVOLUTION: dict[int, Rule] = {
     **{key: rule for key, rule in CONVOLUTION.items() if key not in ACTIVATION},
@@ -241,7 +243,7 @@ def check_params(layer: NcnnLayer) -> None:
 
 def check_param(layer: NcnnLayer, rules: Mapping[int, Rule], key: int, value: Value) -> None:
     """Raise FormatError unless the layer may have this parameter with this value."""
-    if key in REFUSED:
+    if key not in rules and key in REFUSED:
         raise FormatError(REFUSED[key])
     if key not in rules:
         raise FormatError(f"layer {layer.name}: {layer.type} has no parameter {key} here")

@@ -176,6 +176,8 @@ def pool_shape(layer: NcnnLayer, shape: Image) -> Shape:
     channels, height, width = shape
     if layer.integer(4):
         return (channels,)
+    if layer.integer(7):
+        return (channels, *cells(layer))
     if 1 not in layer.params or layer.integer(5) != 1:
         raise FormatError(f"layer {layer.name}: a Pooling needs a kernel (1=) and pad mode 1 (5=1)")
     vertical, horizontal = pool_axes(layer)
@@ -183,6 +185,14 @@ def pool_shape(layer: NcnnLayer, shape: Image) -> Shape:
         raise FormatError(f"layer {layer.name}: its padding must be less than its kernel")
     check_window(layer, shape, vertical, horizontal)
     return (channels, vertical.positions(height), horizontal.positions(width))
+
+
+def cells(layer: NcnnLayer) -> tuple[int, int]:
+    """Rows and columns of an adaptive Pooling. Raises FormatError where one is not given."""
+    rows, columns = layer.integer(18), layer.integer(8)
+    if not (rows and columns):
+        raise FormatError(f"layer {layer.name}: an adaptive Pooling needs 8= and 18= cells")
+    return rows, columns
 
 
 def check_weight_count(layer: NcnnLayer, row: int, why: str) -> None:
@@ -239,6 +249,9 @@ def operations(layer: NcnnLayer, inputs: Sequence[Shape], output: Shape) -> int:
         return product_operations(inputs, output)
     if layer.type in ("Deconvolution", "DeconvolutionDepthWise"):
         return layer.weight_count * prod(inputs[0][1:])
+    if layer.type == "Pooling" and layer.integer(7):
+        # Two cells share a pixel at most in each direction.
+        return 4 * max(prod(output), *map(prod, inputs))
     if layer.type == "Pooling" and not layer.integer(4):
         vertical, horizontal = pool_axes(layer)
         return prod(output) * vertical.kernel * horizontal.kernel

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from quant.details import (
+    Cells,
     Channels,
     Grouping,
     Groups,
@@ -61,6 +62,8 @@ def operation_type(node: Node) -> Typed:
     detail, constants = node.detail, node.constants
     if isinstance(detail, Pool):
         return "Pooling", pool_params(node.op, detail)
+    if isinstance(detail, Cells):
+        return "Pooling", {0: 1, 7: 1, 8: detail.count[1], 18: detail.count[0]}
     if isinstance(detail, Channels):
         return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (0,)}
     if isinstance(detail, Tokens):

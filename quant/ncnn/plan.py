@@ -152,7 +152,9 @@ def output_bits(
         return 8
     int8 = layer.is_weighted and bits.get(layer.name) == 8
     able = capabilities.int8_output16 if int8 else capabilities.types16
-    return 16 if layer.type in able else 32
+    # Of pools ncnn computes the adaptive ones in float32 alone.
+    adaptive = layer.type == "Pooling" and layer.integer(7)
+    return 16 if layer.type in able and not adaptive else 32
 
 
 def cast_inputs(

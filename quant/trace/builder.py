@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from quant.details import Channels, Detail, Groups, Interpolation, Pool, Transposed, Upsample
+from quant.details import Cells, Channels, Detail, Groups, Interpolation, Pool, Transposed, Upsample
 from quant.errors import ModelError
 from quant.fold import Norm
 from quant.graph import Layer, Network, Node, Op, Weights
@@ -126,6 +126,9 @@ class Builder:
     def concat(self, name: str, sources: Sequence[str]) -> str:
         """Channels of values behind one another."""
         shapes = [self.shape(name, source) for source in sources]
+        if any(len(shape) == 1 for shape in shapes):
+            sources = [self._vector(source) for source in sources]
+            shapes = [self.node(source).shape for source in sources]
         if len({shape[1:] for shape in shapes}) != 1:
             raise ModelError(f"operation '{name}' joins values of several sizes")
         if len(shapes) == 1:
@@ -173,6 +176,12 @@ class Builder:
             return self.mean(name, source)
         return self._plain(name, "avg_pool", (source,), shape, window)
 
+    def adaptive_pool(self, name: str, source: str, shape: Shape) -> str:
+        """Averages of as many windows as `shape` has pixels; they overlap and differ in size."""
+        _, height, width = self.image_shape(name, source)
+        cells = Cells((height, width), (shape[1], shape[2]))
+        return self._plain(name, "adaptive_avg_pool", (source,), shape, cells)
+
     def mean(self, name: str, source: str, axes: Axes = PIXELS) -> str:
         """The mean over all pixels: (C, 1, 1). That over one axis alone waits for the other one."""
         image, done = self._halves.get(source, (source, frozenset()))
@@ -195,6 +204,14 @@ class Builder:
         if factor == (1, 1):
             return source
         return self._plain(name, "upsample", (source,), shape, Upsample(factor, mode))
+
+    def _vector(self, source: str) -> str:
+        """A value of one pixel as a vector; others as they are."""
+        channels, *pixels = self.node(source).shape
+        name = f"{source}_vector"
+        if pixels != [1, 1] or name in self.nodes:
+            return name if name in self.nodes else source
+        return self._plain(name, "reshape", (source,), (channels,))
 
     def reshape(self, name: str, source: str, shape: Shape) -> str:
         """The same numbers in another shape: flattened, or on the way to a shuffle."""

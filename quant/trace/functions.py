@@ -24,9 +24,9 @@ from quant.trace.activations import (
 )
 from quant.trace.call import Call
 from quant.trace.pools import (
+    adaptive_pool,
     avg_pool,
     even_max_pool,
-    even_pool,
     interpolate,
     max_pool,
     maximum,
@@ -209,7 +209,7 @@ FUNCTIONS: dict[str, Read] = {
     **{"clamp": clamp, "clip": clamp, "hardtanh": hardtanh},
     **{"tanh": activation("tanh"), "mish": activation("mish"), "elu": elu},
     **{"softplus": softplus},
-    **{"adaptive_avg_pool2d": even_pool, "avg_pool2d": avg_pool},
+    **{"adaptive_avg_pool2d": adaptive_pool, "avg_pool2d": avg_pool},
     **{"adaptive_max_pool2d": even_max_pool, "amax": maximum},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},

@@ -15,7 +15,7 @@ from quant.graph import Floats, Op, Weights
 from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
 from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
-from quant.trace.pools import enlarge, even_max_pool, even_pool
+from quant.trace.pools import adaptive_pool, enlarge, even_max_pool
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 R = TypeVar("R")
@@ -217,9 +217,9 @@ def avg_pool(call: Call, module: nn.AvgPool2d) -> str:
     return call.builder.avg_pool(call.name, call.source, call.shape, window)
 
 
-def adaptive_pool(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
-    """An adaptive average whose windows are all the same."""
-    return even_pool(call)
+def adaptive_average(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
+    """An adaptive average."""
+    return adaptive_pool(call)
 
 
 def adaptive_max_pool(call: Call, module: nn.AdaptiveMaxPool2d) -> str:
@@ -275,7 +275,7 @@ MODULES: dict[type, Read] = {
     nn.PixelShuffle: to_pixels,
     nn.MaxPool2d: max_pool,
     nn.AvgPool2d: avg_pool,
-    nn.AdaptiveAvgPool2d: adaptive_pool,
+    nn.AdaptiveAvgPool2d: adaptive_average,
     nn.AdaptiveMaxPool2d: adaptive_max_pool,
     nn.ChannelShuffle: shuffle,
     nn.Upsample: upsample,

@@ -7,7 +7,7 @@ from quant.errors import ModelError
 from quant.trace.builder import PIXELS, Axes
 from quant.trace.call import Call
 from quant.trace.numbered import pixel_shuffle
-from quant.trace.windows import both_sides, even_window, pair
+from quant.trace.windows import both_sides, even_window, is_even, pair
 
 IMAGE_AXES = 4
 MODES: dict[tuple[str, bool], Interpolation] = {
@@ -63,18 +63,24 @@ def over_channels(call: Call) -> bool:
     return axes_of(call) == {1} and bool(call.argument(2, "keepdim", False))
 
 
-def even_pool(call: Call) -> str:
-    """An adaptive average whose windows are all the same."""
+def adaptive_pool(call: Call) -> str:
+    """An adaptive average: a plain one where its windows are all the same."""
     before, after = tuple(call.before.shape[1:]), call.shape
-    window = even_window(call.name, before, after)
-    return call.builder.avg_pool(call.name, call.source, after, window)
+    if not is_even(before, after):
+        return call.builder.adaptive_pool(call.name, call.source, after)
+    return call.builder.avg_pool(call.name, call.source, after, even_window(before, after))
 
 
 def even_max_pool(call: Call) -> str:
     """An adaptive maximum whose windows are all the same."""
     before, after = tuple(call.before.shape[1:]), call.shape
-    window = even_window(call.name, before, after)
-    return call.builder.max_pool(call.name, call.source, after, window)
+    if not is_even(before, after):
+        sizes = " in ".join(f"{height}x{width}" for _, height, width in (before, after))
+        raise ModelError(
+            f"'{call.name}': an adaptive maximum of pixels {sizes} is not supported, since these "
+            "do not divide evenly"
+        )
+    return call.builder.max_pool(call.name, call.source, after, even_window(before, after))
 
 
 def max_pool(call: Call) -> str:

@@ -86,13 +86,12 @@ def average_window(name: str, pool: Pool, before: Shape, after: Shape) -> Pool:
     return replace(window, counts_pads=pool.counts_pads and any(pool.pads))
 
 
-def even_window(name: str, before: Shape, after: Shape) -> Pool:
-    """The average pool that an adaptive one is, where its windows are all the same."""
-    (_, height, width), (_, rows, columns) = before, after
-    if height % rows or width % columns:
-        raise ModelError(
-            f"'{name}': adaptive pooling of {height}x{width} pixels to {rows}x{columns} is not "
-            "supported, since these do not divide evenly"
-        )
-    kernel = (height // rows, width // columns)
+def is_even(before: Shape, after: Shape) -> bool:
+    """Whether all windows of an adaptive pool are of one size and do not overlap."""
+    return before[1] % after[1] == 0 and before[2] % after[2] == 0
+
+
+def even_window(before: Shape, after: Shape) -> Pool:
+    """The pool that an adaptive one is, where it `is_even`."""
+    kernel = (before[1] // after[1], before[2] // after[2])
     return Pool(kernel, kernel, (0, 0, 0, 0))

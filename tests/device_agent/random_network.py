@@ -196,6 +196,8 @@ def reduction(rng: Generator) -> dict[int, Value]:
 def random_pool(rng: Generator) -> dict[int, Value]:
     if rng.random() < 0.3:
         return {0: whole(rng, 0, 1), 4: 1}
+    if rng.random() < 0.2:
+        return {0: whole(rng, 0, 1), 7: 1, 8: whole(rng, 1, 9), 18: whole(rng, 1, 9)}
     kernel = whole(rng, 1, 4)
     pads = {key: whole(rng, 0, kernel - 1) for key in (3, 13, 14, 15)}
     return {0: whole(rng, 0, 1), 1: kernel, 2: whole(rng, 1, 3), 5: 1, 6: whole(rng, 0, 1), **pads}

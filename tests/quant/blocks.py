@@ -189,6 +189,22 @@ class DecoderBlock(nn.Module):
         return logits
 
 
+class PyramidBlock(nn.Module):
+    """Pyramid pooling (He et al. 2015) by cells that do not divide an enlarged image evenly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3, 2), nn.ReLU6())
+        self.wide = nn.Sequential(nn.AdaptiveAvgPool2d((8, 3)), nn.Conv2d(12, 6, 1))
+        self.classifier = nn.Linear(12 * 5 + 6 * 24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(self.stem(x), None, 2, "bilinear", align_corners=True)
+        pools = [F.adaptive_avg_pool2d(x, 1), F.adaptive_avg_pool2d(x, 2), self.wide(x)]
+        logits: Tensor = self.classifier(torch.cat([pool.flatten(1) for pool in pools], 1))
+        return logits
+
+
 class SelfAttention(nn.Module):
     """Attention of tokens to each other, by matrix products or by torch's own function."""
 
@@ -280,6 +296,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "bottleneck": (BottleneckBlock, (3, 12, 12)),
     "decoder": (DecoderBlock, (3, 16, 20)),
     "face": (FaceBlock, (3, 14, 10)),
+    "pyramid": (PyramidBlock, (3, 14, 10)),
     "transformer": (TransformerBlock, (3, 16, 12)),
 }
 

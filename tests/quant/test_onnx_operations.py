@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import numpy_helper
 
-from quant.details import Groups, Transposed, Upsample
+from quant.details import Cells, Groups, Transposed, Upsample
 from quant.graph import Node, Weights
 from quant.onnx_nodes import OnnxNodes
 from quant.onnx_operations import onnx_pads, write_operation
@@ -34,6 +34,14 @@ def test_constants_of_an_upsampling() -> None:
     onnx = write(Node("x", "upsample", ("a",), (4, 4, 6), detail=Upsample((2, 3), "nearest")))
     (scales,) = onnx.initializers
     assert numpy_helper.to_array(scales).tolist() == [1, 1, 2, 3]
+
+
+def test_cells_of_an_adaptive_average() -> None:
+    cells = Cells((3, 2), (2, 2))
+    onnx = write(Node("x", "adaptive_avg_pool", ("a",), (4, 2, 2), detail=cells))
+    rows, columns = map(numpy_helper.to_array, onnx.initializers)
+    assert rows.tolist() == [[0.5, 0.5, 0], [0, 0.5, 0.5]]
+    assert columns.tolist() == [[1, 0], [0, 1]]
 
 
 def test_a_transposed_convolution_that_pads_its_output() -> None:

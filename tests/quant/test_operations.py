@@ -14,7 +14,7 @@ from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant.details import Channels, Detail, Groups, Limits, Pool, Slope, Squares, Upsample
+from quant.details import Cells, Channels, Detail, Groups, Limits, Pool, Slope, Squares, Upsample
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
 from quant.graph import Node, Op, Weights
@@ -82,9 +82,13 @@ def avg_pooling(rng: Generator, channels: int) -> Operation:
 
 def up(rng: Generator, channels: int) -> Operation:
     factor = (whole(rng, 1, 4), whole(rng, 1, 4))
-    how = [{"mode": "nearest"}, {"mode": "bilinear"}, {"mode": "bilinear", "align_corners": True}]
-    found = nn.Upsample(scale_factor=factor, **how[whole(rng, 0, 2)])
-    return nn.Sequential(found, nn.ReLU())
+    how = [("nearest", None), ("bilinear", False), ("bilinear", True)]
+    mode, aligned = how[whole(rng, 0, 2)]
+    return nn.Sequential(nn.Upsample(None, factor, mode, aligned), nn.ReLU())
+
+
+def cells(rng: Generator, channels: int) -> Operation:
+    return nn.Sequential(nn.AdaptiveAvgPool2d((whole(rng, 1, 9), whole(rng, 1, 9))), nn.ReLU())
 
 
 def gate(rng: Generator, channels: int) -> Operation:
@@ -174,7 +178,7 @@ def squares(rng: Generator, channels: int) -> Operation:
 
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
-    **{"max": max_pooling, "avg": avg_pooling, "up": up},
+    **{"max": max_pooling, "avg": avg_pooling, "cells": cells, "up": up},
     **{"gate": gate, "product": product, "concat": concat, "split": split},
     **{"shuffle": shuffle, "flatten": flatten},
     "sum": lambda rng, c: lambda x: x + torch.sigmoid(x),
@@ -276,6 +280,8 @@ def test_operations_by_hand() -> None:
     row = torch.tensor([[[[0.0, 4.0]]]])
     assert plain("upsample", row, Upsample((1, 2), "nearest")) == [0, 0, 4, 4]
     assert plain("upsample", row, Upsample((1, 2), "bilinear")) == [0, 1, 3, 4]
+    pixels = torch.tensor([[[[1.0, 2.0, 6.0]]]])
+    assert plain("adaptive_avg_pool", pixels, Cells((1, 3), (1, 2))) == [1.5, 4.0]
     thirds = [0, 4 / 3, 8 / 3, 4]
     assert plain("upsample", row, Upsample((1, 2), "aligned")) == pytest.approx(thirds)
 

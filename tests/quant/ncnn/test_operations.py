@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quant.details import (
+    Cells,
     Channels,
     Detail,
     Grouping,
@@ -45,6 +46,7 @@ POOL = Pool((3, 2), (2, 1), (4, 5, 6, 7))
         ("upsample", Upsample((2, 3), "nearest"), "Interp", {0: 1, 1: 2.0, 2: 3.0}),
         ("upsample", Upsample((2, 3), "bilinear"), "Interp", {0: 2, 1: 2.0, 2: 3.0}),
         ("upsample", Upsample((2, 3), "aligned"), "Interp", {0: 2, 1: 2.0, 2: 3.0, 6: 1}),
+        ("adaptive_avg_pool", Cells((4, 4), (2, 3)), "Pooling", {0: 1, 7: 1, 8: 3, 18: 2}),
         ("max_pool", POOL, "Pooling", {0: 0, **WINDOW}),
         ("avg_pool", POOL, "Pooling", {0: 1, 6: 0, **WINDOW}),
         ("avg_pool", replace(POOL, counts_pads=True), "Pooling", {0: 1, 6: 1, **WINDOW}),

@@ -84,7 +84,7 @@ class DynamicConv2d(nn.Conv2d):
         (nn.MaxPool2d(2, dilation=2), "max pooling with dilation"),
         (nn.AvgPool2d(2, divisor_override=3), "divisor_override"),
         (nn.AvgPool2d(4, 3, 1, ceil_mode=True), "with ceil_mode, is not supported"),
-        (nn.AdaptiveAvgPool2d(2), "7x9 pixels to 2x2"),
+        (nn.AdaptiveMaxPool2d(2), "maximum of pixels 7x9 in 2x2"),
         (nn.Upsample(scale_factor=2, mode="bicubic"), "only mode nearest and bilinear"),
         (nn.Linear(9, 3), "layer 0 reads no vector: flatten before it"),
     ],
