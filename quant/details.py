@@ -24,14 +24,13 @@ class Pool:
 
 @dataclass(frozen=True)
 class Cells:
-    """An adaptive average pool: (rows, columns) of an `image` of (height, width) pixels.
+    """An adaptive average pool of an `image` of (height, width); the node's pixels are its cells.
 
     Cell i of n reaches from floor(i * size / n) up to, but without, ceil((i + 1) * size / n), as in
     torch and ncnn.
     """
 
     image: tuple[int, int]
-    count: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,9 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Upsample:
-    """Whole factors of (height, width)."""
+class Resize:
+    """How pixels are made for an image of another size, which is that of the node."""
 
-    factor: tuple[int, int]
     mode: Interpolation
 
 
@@ -129,7 +127,7 @@ Detail = (
     | Transposed
     | Channels
     | Groups
-    | Upsample
+    | Resize
     | Slope
     | Limits
     | Squares

@@ -28,7 +28,7 @@ ENGINE_LEVELS = 127
 NEVER_NEGATIVE: tuple[Op, ...] = ("relu", "relu6", "sigmoid", "hardsigmoid", "softmax")
 KEEP_SIGN: tuple[Op, ...] = (
     *("take", "context"),
-    *("add", "mul", "concat", "slice", "shuffle", "reshape", "upsample"),
+    *("add", "mul", "concat", "slice", "shuffle", "reshape", "resize"),
     *("max_pool", "avg_pool", "adaptive_avg_pool", "global_avg_pool"),
 )
 """Operations that make nothing negative of what is not."""

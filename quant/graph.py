@@ -38,7 +38,7 @@ Op = Literal[
     "avg_pool",
     "adaptive_avg_pool",
     "max_pool",
-    "upsample",
+    "resize",
     "pixel_shuffle",
     "relu",
     "relu6",

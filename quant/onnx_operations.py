@@ -16,11 +16,11 @@ from quant.details import (
     Groups,
     Limits,
     Pool,
+    Resize,
     Slope,
     Squares,
     Tokens,
     Transposed,
-    Upsample,
 )
 from quant.graph import Floats, Node, Op, Weights
 from quant.onnx_attention import (
@@ -98,10 +98,10 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
         return onnx.clip(x, detail.low, detail.high, node.name)
     if isinstance(detail, Squares):
         return onnx.node("DepthToSpace", [x], node.name, blocksize=detail.side, mode="CRD")
-    if isinstance(detail, Upsample):
-        factors = np.array((1, 1, *detail.factor), np.float32)
-        scales = onnx.constant(f"{node.name}.scales", factors)
-        return onnx.node("Resize", [x, "", scales], node.name, **INTERPOLATIONS[detail.mode])
+    if isinstance(detail, Resize):
+        sizes = onnx.integers(f"{node.name}.sizes", *node.shape[1:])
+        how = {**INTERPOLATIONS[detail.mode], "axes": (2, 3)}
+        return onnx.node("Resize", [x, "", "", sizes], node.name, **how)
     if isinstance(detail, Factor):
         return write_softmax(onnx, node, x, detail)
     if isinstance(detail, Epsilon):
@@ -134,7 +134,7 @@ def write_pool(onnx: OnnxNodes, node: Node, x: str, pool: Pool) -> str:
 
 def write_cells(onnx: OnnxNodes, node: Node, x: str, cells: Cells) -> str:
     """Append an adaptive average, which ONNX lacks: means of rows, then of columns."""
-    rows, columns = (shares(*sizes) for sizes in zip(cells.image, cells.count, strict=True))
+    rows, columns = (shares(*sizes) for sizes in zip(cells.image, node.shape[1:], strict=True))
     by_rows = onnx.constant(f"{node.name}.rows", rows)
     by_columns = onnx.constant(f"{node.name}.columns", columns.T)
     halfway = onnx.node("MatMul", [by_rows, x], f"{node.name}.halfway")

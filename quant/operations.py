@@ -18,11 +18,11 @@ from quant.details import (
     Groups,
     Limits,
     Pool,
+    Resize,
     Slope,
     Squares,
     Tokens,
     Transposed,
-    Upsample,
 )
 from quant.graph import Node, Op, Weights
 
@@ -76,7 +76,8 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
     if isinstance(detail, Pool):
         return max_pool(x, detail) if node.op == "max_pool" else avg_pool(x, detail)
     if isinstance(detail, Cells):
-        return F.adaptive_avg_pool2d(x, detail.count)
+        _, rows, columns = node.shape
+        return F.adaptive_avg_pool2d(x, (rows, columns))
     if isinstance(detail, Channels):
         return x[:, detail.start : detail.stop]
     if isinstance(detail, Groups):
@@ -87,8 +88,8 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
         return x.clamp(detail.low, detail.high)
     if isinstance(detail, Squares):
         return F.pixel_shuffle(x, detail.side)
-    if isinstance(detail, Upsample):
-        return upsample(x, detail)
+    if isinstance(detail, Resize):
+        return resize(x, node.shape, detail)
     if isinstance(detail, Tokens):
         return x[..., detail.start : detail.stop]
     if isinstance(detail, Factor):
@@ -128,13 +129,12 @@ def avg_pool(x: Tensor, pool: Pool) -> Tensor:
     return averages / F.avg_pool2d(F.pad(image, pool.pads), pool.kernel, pool.stride)
 
 
-def upsample(x: Tensor, detail: Upsample) -> Tensor:
-    """More pixels."""
-    factors = [float(factor) for factor in detail.factor]
+def resize(x: Tensor, shape: tuple[int, ...], detail: Resize) -> Tensor:
+    """An image (N, C, H, W) of the size of `shape` (C, H, W)."""
+    size = list(shape[1:])
     if detail.mode == "nearest":
-        return F.interpolate(x, scale_factor=factors)
-    aligned = detail.mode == "aligned"
-    return F.interpolate(x, scale_factor=factors, mode="bilinear", align_corners=aligned)
+        return F.interpolate(x, size)
+    return F.interpolate(x, size, mode="bilinear", align_corners=detail.mode == "aligned")
 
 
 def deconv(x: Tensor, how: Transposed, weights: Weights) -> Tensor:

@@ -123,7 +123,7 @@ PAD = Whole("pad", 0, 1024)
 BIAS = Choice("bias", (0, 1))
 CHANNELS = 2**17
 SIDE = 2**24
-FACTOR = Real("factor", 1.0, 64.0, required=True)
+FACTOR, RESIZED = Real("factor", 1.0, 64.0), Whole("side of the output", 1, SIDE)
 STEEPNESS, OFFSET = Real("steepness", 1e-3, 1e3), Real("offset", -1e3, 1e3)
 ACTIVATION: dict[int, Rule] = {
     ACTIVATION_KEY: Choice("activation", tuple(ACTIVATION_LIMITS)),
@@ -195,7 +195,7 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     },
     "Interp": {
         0: Choice("kind", (1, 2), required=True),
-        **{1: FACTOR, 2: FACTOR},
+        **{1: FACTOR, 2: FACTOR, 3: RESIZED, 4: RESIZED},
         6: Choice("aligned corners", (0, 1)),
     },
     "Deconvolution": DECONVOLUTION,

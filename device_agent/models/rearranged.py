@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from quant.errors import FormatError
 from quant.ncnn.format import NcnnLayer
@@ -114,9 +115,19 @@ def shuffled_shape(layer: NcnnLayer, shape: Image) -> Shape:
     return shape
 
 
-def enlarged_shape(layer: NcnnLayer, shape: Image) -> Shape:
-    """Shape of an Interp's output."""
-    factors = [float(str(layer.params[key])) for key in (1, 2)]
+def resized_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of an Interp's output, by a size or by whole factors."""
+    if {3, 4} & layer.params.keys():
+        return (shape[0], *given(layer, 3, 4))
+    factors = [float(str(factor)) for factor in given(layer, 1, 2)]
     if not all(factor.is_integer() for factor in factors):
         raise FormatError(f"layer {layer.name}: an Interp enlarges by whole factors only")
     return (shape[0], shape[1] * int(factors[0]), shape[2] * int(factors[1]))
+
+
+def given(layer: NcnnLayer, *keys: int) -> tuple[Any, ...]:
+    """Parameters that are only there together. Raises FormatError where one is missing."""
+    missing = [str(key) for key in keys if key not in layer.params]
+    if missing:
+        raise FormatError(f"layer {layer.name}: {layer.type} needs parameter {missing[0]}")
+    return tuple(layer.params[key] for key in keys)

@@ -13,11 +13,11 @@ from quant.details import (
     Groups,
     Limits,
     Pool,
+    Resize,
     Slope,
     Squares,
     Tokens,
     Transposed,
-    Upsample,
 )
 from quant.graph import Node, Op, Weights
 from quant.ncnn.format import NcnnLayer, Payload, Value
@@ -63,7 +63,7 @@ def operation_type(node: Node) -> Typed:
     if isinstance(detail, Pool):
         return "Pooling", pool_params(node.op, detail)
     if isinstance(detail, Cells):
-        return "Pooling", {0: 1, 7: 1, 8: detail.count[1], 18: detail.count[0]}
+        return "Pooling", {0: 1, 7: 1, 8: node.shape[2], 18: node.shape[1]}
     if isinstance(detail, Channels):
         return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (0,)}
     if isinstance(detail, Tokens):
@@ -77,10 +77,10 @@ def operation_type(node: Node) -> Typed:
         return "Clip", dict(enumerate(limits))
     if isinstance(detail, Squares):
         return "PixelShuffle", {0: detail.side}
-    if isinstance(detail, Upsample):
-        rows, columns = map(float, detail.factor)
+    if isinstance(detail, Resize):
+        _, rows, columns = node.shape
         aligned: dict[int, Value] = {6: 1} if detail.mode == "aligned" else {}
-        return "Interp", {0: INTERPOLATIONS[detail.mode], 1: rows, 2: columns, **aligned}
+        return "Interp", {0: INTERPOLATIONS[detail.mode], 3: rows, 4: columns, **aligned}
     if isinstance(detail, Transposed):
         return deconv_type(node, detail)
     assert constants is not None

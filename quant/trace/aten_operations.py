@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from quant.trace.aten_layers import (
 from quant.trace.call import Call
 from quant.trace.functions import FUNCTIONS
 from quant.trace.pending import Pending, Value, by_channel
-from quant.trace.pools import enlarge
+from quant.trace.pools import resize
 from quant.trace.program import Constant
 
 Read = Callable[[Pending, Call], Any]
@@ -154,9 +154,20 @@ def elu(call: Call) -> Any:
     return FUNCTIONS["elu"](call)
 
 
-def upsample(mode: str) -> Callable[[Call], str]:
-    """More pixels; where there is interpolation the third argument aligns corners."""
-    return lambda call: enlarge(call, mode, mode != "nearest" and bool(call.args[2]))
+def nearest(call: Call) -> str:
+    """upsample_nearest2d(x, size, factors), these perhaps one by one."""
+    return resize(call, "nearest", False, factors_of(call.args[2:]))
+
+
+def bilinear(call: Call) -> str:
+    """upsample_bilinear2d(x, size, align_corners, factors), these perhaps one by one."""
+    return resize(call, "bilinear", bool(call.args[2]), factors_of(call.args[3:]))
+
+
+def factors_of(given: Sequence[Any]) -> Any:
+    """Factors of height and width, None where a size is given."""
+    factors = given[0] if len(given) == 1 else list(given)
+    return None if factors in ([], [None, None]) else factors
 
 
 def cast(call: Call) -> Any:
@@ -209,7 +220,7 @@ ATEN: Mapping[str, Read] = {
 
 PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **FUNCTIONS,
-    **{"upsample_nearest2d": upsample("nearest"), "upsample_bilinear2d": upsample("bilinear")},
+    **{"upsample_nearest2d": nearest, "upsample_bilinear2d": bilinear},
     **{"max_pool2d_with_indices": FUNCTIONS["max_pool2d"]},
     **{"_adaptive_avg_pool2d": FUNCTIONS["adaptive_avg_pool2d"]},
     **{"_softmax": FUNCTIONS["softmax"], "_log_softmax": FUNCTIONS["log_softmax"]},

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from quant.details import Cells, Channels, Detail, Groups, Interpolation, Pool, Transposed, Upsample
+from quant.details import Cells, Channels, Detail, Groups, Interpolation, Pool, Resize, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm
 from quant.graph import Layer, Network, Node, Op, Weights
@@ -179,8 +179,7 @@ class Builder:
     def adaptive_pool(self, name: str, source: str, shape: Shape) -> str:
         """Averages of as many windows as `shape` has pixels; they overlap and differ in size."""
         _, height, width = self.image_shape(name, source)
-        cells = Cells((height, width), (shape[1], shape[2]))
-        return self._plain(name, "adaptive_avg_pool", (source,), shape, cells)
+        return self._plain(name, "adaptive_avg_pool", (source,), shape, Cells((height, width)))
 
     def mean(self, name: str, source: str, axes: Axes = PIXELS) -> str:
         """The mean over all pixels: (C, 1, 1). That over one axis alone waits for the other one."""
@@ -195,15 +194,11 @@ class Builder:
         """The axis over which a value is a mean that waits for the other one, if it does."""
         return self._halves.get(source, ("", frozenset[int]()))[1]
 
-    def upsample(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
-        """More pixels by whole factors."""
-        _, height, width = self.image_shape(name, source)
-        if shape[1] % height or shape[2] % width:
-            raise ModelError(f"operation '{name}' does not enlarge by whole factors")
-        factor = (shape[1] // height, shape[2] // width)
-        if factor == (1, 1):
+    def resize(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
+        """More or fewer pixels; what is left out where there are fewer tells nothing."""
+        if self.image_shape(name, source) == shape:
             return source
-        return self._plain(name, "upsample", (source,), shape, Upsample(factor, mode))
+        return self._plain(name, "resize", (source,), shape, Resize(mode))
 
     def _vector(self, source: str) -> str:
         """A value of one pixel as a vector; others as they are."""

@@ -15,7 +15,7 @@ from quant.graph import Floats, Op, Weights
 from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
 from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
-from quant.trace.pools import adaptive_pool, enlarge, even_max_pool
+from quant.trace.pools import adaptive_pool, even_max_pool, resize
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 R = TypeVar("R")
@@ -234,7 +234,8 @@ def shuffle(call: Call, module: nn.ChannelShuffle) -> str:
 
 def upsample(call: Call, module: nn.Upsample) -> str:
     """More pixels."""
-    return enlarge(call, module.mode, bool(module.align_corners))
+    factors = None if module.recompute_scale_factor else module.scale_factor
+    return resize(call, module.mode, bool(module.align_corners), factors)
 
 
 def flatten(call: Call, module: nn.Module) -> str:

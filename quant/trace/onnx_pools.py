@@ -9,6 +9,7 @@ from quant.trace.builder import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.pending import Value
+from quant.trace.windows import fits
 
 AREAS = ("half_pixel", "pytorch_half_pixel")
 COORDINATES = "coordinate_transformation_mode"
@@ -94,13 +95,15 @@ def pad(call: OnnxCall) -> Value:
 
 
 def resize(call: OnnxCall) -> Value:
-    """More pixels by whole factors."""
-    kind = interpolation_of(call)
+    """More or fewer pixels."""
+    kind, scales = interpolation_of(call), call.constant(2)
     if kind is None or call.attribute("antialias", 0):
         raise call.refused(
             "is not supported: only nearest and linear (half_pixel or align_corners) are"
         )
-    return call.pending.builder.upsample(call.name, call.source, call.shape, kind)
+    if scales is not None and scales.size and not fits(call.before, call.shape, scales[-2:]):
+        raise call.refused("resizes by what leaves a part of a pixel: give sizes")
+    return call.pending.builder.resize(call.name, call.source, call.shape, kind)
 
 
 def interpolation_of(call: OnnxCall) -> Interpolation | None:

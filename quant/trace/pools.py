@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from quant.details import Interpolation, Pool
 from quant.errors import ModelError
 from quant.trace.builder import PIXELS, Axes
 from quant.trace.call import Call
 from quant.trace.numbered import pixel_shuffle
-from quant.trace.windows import both_sides, even_window, is_even, pair
+from quant.trace.windows import both_sides, even_window, fits, is_even, pair
 
 IMAGE_AXES = 4
 MODES: dict[tuple[str, bool], Interpolation] = {
@@ -107,21 +109,31 @@ def window_of(call: Call, counts_pads: bool) -> Pool:
 
 
 def interpolate(call: Call) -> str:
-    """More pixels."""
+    """More or fewer pixels."""
     mode, corners = call.argument(3, "mode", "nearest"), call.argument(4, "align_corners")
     if call.kwargs.get("antialias"):
         raise ModelError(f"operation '{call.name}': antialias is not supported")
-    return enlarge(call, mode, bool(corners))
+    again = call.argument(5, "recompute_scale_factor")
+    return resize(call, mode, bool(corners), None if again else call.argument(2, "scale_factor"))
 
 
-def enlarge(call: Call, mode: str, align_corners: bool) -> str:
-    """More pixels by whole factors."""
+def resize(call: Call, mode: str, align_corners: bool, factors: Any = None) -> str:
+    """More or fewer pixels; by `factors` of height and width, or one for both, if they are given.
+
+    Raises ModelError where these leave a part of a pixel: then torch maps pixels by them, not by
+    the sizes.
+    """
     kind = MODES.get((mode, align_corners))
     if kind is None:
         raise ModelError(
-            f"operation '{call.name}': of upsampling only mode nearest and bilinear are supported"
+            f"operation '{call.name}': of resizing only mode nearest and bilinear are supported"
         )
-    return call.builder.upsample(call.name, call.source, call.shape, kind)
+    if factors is not None and not fits(tuple(call.before.shape[1:]), call.shape, factors):
+        raise ModelError(
+            f"operation '{call.name}' resizes by {factors}, which leaves a part of a pixel: give "
+            "a size, or recompute_scale_factor=True"
+        )
+    return call.builder.resize(call.name, call.source, call.shape, kind)
 
 
 def to_pixels(call: Call) -> str:

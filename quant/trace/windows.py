@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from quant.details import Pool
 from quant.errors import ModelError
 from quant.trace.views import Shape
@@ -95,3 +97,9 @@ def even_window(before: Shape, after: Shape) -> Pool:
     """The pool that an adaptive one is, where it `is_even`."""
     kernel = (before[1] // after[1], before[2] // after[2])
     return Pool(kernel, kernel, (0, 0, 0, 0))
+
+
+def fits(before: Shape, after: Shape, factors: Any) -> bool:
+    """Whether sides of one image times factors, two or one for both, are those of the other."""
+    wanted = np.multiply(before[1:], factors)
+    return bool(np.allclose(wanted, after[1:], rtol=1e-6, atol=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.details import Channels, Groups, Transposed, Upsample
+from quant.details import Channels, Groups, Resize, Transposed
 from quant.graph import Floats, Graph, Layer, Network, Node, Weights
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import NcnnLayer
@@ -38,7 +38,7 @@ def gated_graph() -> Graph:
             Node("scale", "scale", ("gate",), small, constants=Weights(normal(8), normal(8))),
             Node("grouped", "conv", ("scale",), (12, 3, 4), grouped),
             Node("dealt", "shuffle", ("grouped",), (12, 3, 4), detail=Groups(3)),
-            Node("wide", "upsample", ("dealt",), wide, detail=Upsample((2, 2), "bilinear")),
+            Node("wide", "resize", ("dealt",), wide, detail=Resize("bilinear")),
             Node("up", "deconv", ("gate",), wide, None, transposed, up),
             Node("joined", "concat", ("wide", "up"), (24, 6, 8)),
             Node("part", "slice", ("joined",), (20, 6, 8), detail=Channels(4, 24)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quant.details import Upsample
+from quant.details import Resize
 from quant.graph import Graph, Node
 from quant.ncnn.format import NcnnLayer
 from tests.device_agent.small_network import conv, small_graph, with_weights
@@ -19,9 +19,7 @@ def pixel_graph() -> Graph:
         (
             *small_graph().nodes[:-2],
             Node("head", "conv", ("sum",), (10, 16, 16), head),
-            Node(
-                "enlarge", "upsample", ("head",), OUTPUT_SHAPE, None, Upsample((2, 2), "bilinear")
-            ),
+            Node("enlarge", "resize", ("head",), OUTPUT_SHAPE, None, Resize("bilinear")),
         )
     )
 

@@ -150,7 +150,9 @@ def random_layer(
 
 def random_interp(rng: Generator) -> dict[int, Value]:
     factors: dict[int, Value] = {key: float(whole(rng, 1, 4)) for key in (1, 2)}
-    return {0: whole(rng, 1, 2), **factors, 6: whole(rng, 0, 1)}
+    sizes: dict[int, Value] = {key: whole(rng, 1, 20) for key in (3, 4)}
+    how = factors if rng.random() < 0.5 else sizes
+    return {0: whole(rng, 1, 2), **how, 6: whole(rng, 0, 1)}
 
 
 def random_conv(rng: Generator, name: str, source: str, c_in: int, depthwise: bool) -> NcnnLayer:

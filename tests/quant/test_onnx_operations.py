@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import numpy_helper
 
-from quant.details import Cells, Groups, Transposed, Upsample
+from quant.details import Cells, Groups, Resize, Transposed
 from quant.graph import Node, Weights
 from quant.onnx_nodes import OnnxNodes
 from quant.onnx_operations import onnx_pads, write_operation
@@ -30,14 +30,14 @@ def test_the_last_node_has_our_name() -> None:
     assert swish.nodes[-1].name == shuffle.nodes[-1].name == "x"
 
 
-def test_constants_of_an_upsampling() -> None:
-    onnx = write(Node("x", "upsample", ("a",), (4, 4, 6), detail=Upsample((2, 3), "nearest")))
-    (scales,) = onnx.initializers
-    assert numpy_helper.to_array(scales).tolist() == [1, 1, 2, 3]
+def test_constants_of_a_resizing() -> None:
+    onnx = write(Node("x", "resize", ("a",), (4, 4, 6), detail=Resize("nearest")))
+    (sizes,) = onnx.initializers
+    assert numpy_helper.to_array(sizes).tolist() == [4, 6]
 
 
 def test_cells_of_an_adaptive_average() -> None:
-    cells = Cells((3, 2), (2, 2))
+    cells = Cells((3, 2))
     onnx = write(Node("x", "adaptive_avg_pool", ("a",), (4, 2, 2), detail=cells))
     rows, columns = map(numpy_helper.to_array, onnx.initializers)
     assert rows.tolist() == [[0.5, 0.5, 0], [0, 0.5, 0.5]]

@@ -14,7 +14,7 @@ from numpy.random import Generator, default_rng
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from quant.details import Cells, Channels, Detail, Groups, Limits, Pool, Slope, Squares, Upsample
+from quant.details import Cells, Channels, Detail, Groups, Limits, Pool, Resize, Slope, Squares
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
 from quant.graph import Node, Op, Weights
@@ -81,10 +81,12 @@ def avg_pooling(rng: Generator, channels: int) -> Operation:
 
 
 def up(rng: Generator, channels: int) -> Operation:
-    factor = (whole(rng, 1, 4), whole(rng, 1, 4))
     how = [("nearest", None), ("bilinear", False), ("bilinear", True)]
     mode, aligned = how[whole(rng, 0, 2)]
-    return nn.Sequential(nn.Upsample(None, factor, mode, aligned), nn.ReLU())
+    size, factor = (whole(rng, 1, 20), whole(rng, 1, 20)), (whole(rng, 1, 4), whole(rng, 1, 4))
+    sized = rng.random() < 0.5
+    by_size = nn.Upsample(size, None, mode, aligned)
+    return nn.Sequential(by_size if sized else nn.Upsample(None, factor, mode, aligned), nn.ReLU())
 
 
 def cells(rng: Generator, channels: int) -> Operation:
@@ -264,8 +266,9 @@ def test_averages_with_and_without_their_pads_by_hand(counts: bool, expected: li
     assert found.flatten().tolist() == expected
 
 
-def plain(op: Op, x: Tensor, detail: Detail) -> list[float]:
-    found: list[float] = run_operation(Node("x", op, (), (), detail=detail), [x]).flatten().tolist()
+def plain(op: Op, x: Tensor, detail: Detail, shape: tuple[int, ...] = ()) -> list[float]:
+    node = Node("x", op, (), shape, detail=detail)
+    found: list[float] = run_operation(node, [x]).flatten().tolist()
     return found
 
 
@@ -278,12 +281,12 @@ def test_operations_by_hand() -> None:
     assert plain("clip", channels, Limits(1.5, 4.0)) == [1.5, 1.5, 2, 3, 4, 4]
     assert plain("pixel_shuffle", channels[:, :4], Squares(2)) == [0, 1, 2, 3]
     row = torch.tensor([[[[0.0, 4.0]]]])
-    assert plain("upsample", row, Upsample((1, 2), "nearest")) == [0, 0, 4, 4]
-    assert plain("upsample", row, Upsample((1, 2), "bilinear")) == [0, 1, 3, 4]
+    assert plain("resize", row, Resize("nearest"), (1, 1, 4)) == [0, 0, 4, 4]
+    assert plain("resize", row, Resize("bilinear"), (1, 1, 4)) == [0, 1, 3, 4]
     pixels = torch.tensor([[[[1.0, 2.0, 6.0]]]])
-    assert plain("adaptive_avg_pool", pixels, Cells((1, 3), (1, 2))) == [1.5, 4.0]
+    assert plain("adaptive_avg_pool", pixels, Cells((1, 3)), (1, 1, 2)) == [1.5, 4.0]
     thirds = [0, 4 / 3, 8 / 3, 4]
-    assert plain("upsample", row, Upsample((1, 2), "aligned")) == pytest.approx(thirds)
+    assert plain("resize", row, Resize("aligned"), (1, 1, 4)) == pytest.approx(thirds)
 
 
 @pytest.mark.parametrize("op", ["relu", "relu6", "sigmoid", "hardsigmoid", "hardswish", "silu"])

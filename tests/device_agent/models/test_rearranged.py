@@ -41,6 +41,7 @@ PIXEL: dict[int, Value] = {0: 1, 1: 1, 2: 6}
         (layer("Reduction", {0: 3}), [IMAGE], (1, *IMAGE[1:])),
         (layer("ShuffleChannel", {0: 3}), [IMAGE], IMAGE),
         (layer("Interp", {0: 1, 1: 2.0, 2: 3.0}), [IMAGE], (6, 8, 15)),
+        (layer("Interp", {0: 1, 3: 3, 4: 7}), [IMAGE], (6, 3, 7)),
         (layer("HardSwish", {}), [IMAGE], IMAGE),
     ],
 )
@@ -70,6 +71,8 @@ def test_shapes(found: NcnnLayer, inputs: list[Shape], expected: Shape) -> None:
         (layer("ShuffleChannel", {0: 4}), [IMAGE], "4 groups do not divide 6 channels"),
         (layer("ShuffleChannel", {0: 3}), [(6,)], "needs an image, not a vector"),
         (layer("Interp", {0: 1, 1: 2.5, 2: 3.0}), [IMAGE], "by whole factors only"),
+        (layer("Interp", {0: 1, 1: 2.0}), [IMAGE], "Interp needs parameter 2"),
+        (layer("Interp", {0: 1, 1: 2.0, 2: 2.0, 4: 3}), [IMAGE], "Interp needs parameter 3"),
         (layer("Interp", {0: 1, 1: 2.0, 2: 3.0}), [(6,)], "needs an image"),
     ],
 )

@@ -13,10 +13,10 @@ from quant.details import (
     Groups,
     Limits,
     Pool,
+    Resize,
     Slope,
     Squares,
     Transposed,
-    Upsample,
 )
 from quant.graph import Node, Op, Weights
 from quant.ncnn.format import Value
@@ -43,10 +43,10 @@ POOL = Pool((3, 2), (2, 1), (4, 5, 6, 7))
         ("channel_max", None, "Reduction", {0: 4, 1: 0, 3: (0,), 4: 1, 5: 1}),
         ("slice", Channels(2, 6), "Crop", {9: (2,), 10: (6,), 11: (0,)}),
         ("shuffle", Groups(3), "ShuffleChannel", {0: 3}),
-        ("upsample", Upsample((2, 3), "nearest"), "Interp", {0: 1, 1: 2.0, 2: 3.0}),
-        ("upsample", Upsample((2, 3), "bilinear"), "Interp", {0: 2, 1: 2.0, 2: 3.0}),
-        ("upsample", Upsample((2, 3), "aligned"), "Interp", {0: 2, 1: 2.0, 2: 3.0, 6: 1}),
-        ("adaptive_avg_pool", Cells((4, 4), (2, 3)), "Pooling", {0: 1, 7: 1, 8: 3, 18: 2}),
+        ("resize", Resize("nearest"), "Interp", {0: 1, 3: 2, 4: 3}),
+        ("resize", Resize("bilinear"), "Interp", {0: 2, 3: 2, 4: 3}),
+        ("resize", Resize("aligned"), "Interp", {0: 2, 3: 2, 4: 3, 6: 1}),
+        ("adaptive_avg_pool", Cells((4, 4)), "Pooling", {0: 1, 7: 1, 8: 3, 18: 2}),
         ("max_pool", POOL, "Pooling", {0: 0, **WINDOW}),
         ("avg_pool", POOL, "Pooling", {0: 1, 6: 0, **WINDOW}),
         ("avg_pool", replace(POOL, counts_pads=True), "Pooling", {0: 1, 6: 1, **WINDOW}),
@@ -55,7 +55,7 @@ POOL = Pool((3, 2), (2, 1), (4, 5, 6, 7))
 def test_types_and_parameters(
     op: Op, detail: Detail | None, type_: str, params: dict[int, Value]
 ) -> None:
-    assert operation_type(Node("x", op, ("a",), (4, 2, 2), detail=detail)) == (type_, params)
+    assert operation_type(Node("x", op, ("a",), (4, 2, 3), detail=detail)) == (type_, params)
 
 
 def test_reshapes() -> None:

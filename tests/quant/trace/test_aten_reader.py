@@ -130,7 +130,7 @@ def test_a_branch_that_depends_on_the_size() -> None:
         (lambda net, y: F.prelu(y, net.slopes), ["conv", "prelu"]),
         (lambda net, y: y.to(torch.float32, copy=True), ["conv"]),
         (lambda net, y: F.adaptive_avg_pool2d(y, 2), ["conv", "avg_pool"]),
-        (lambda net, y: F.interpolate(y, scale_factor=2), ["conv", "upsample"]),
+        (lambda net, y: F.interpolate(y, scale_factor=2), ["conv", "resize"]),
     ],
 )
 def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from quant.details import Channels, Groups, Pool, Upsample
+from quant.details import Channels, Groups, Pool, Resize
 from quant.errors import ModelError
 from quant.fold import norm_of
 from quant.graph import Floats, Layer, Weights
@@ -63,14 +63,14 @@ def test_shapes_and_details() -> None:
     builder.concat("both", ["x", "x"])
     builder.slice("part", "both", 2, 5)
     builder.shuffle("dealt", "both", 2)
-    builder.upsample("wide", "x", (4, 12, 18), "nearest")
+    builder.resize("wide", "x", (4, 12, 18), "nearest")
     builder.max_pool("pool", "x", (4, 3, 3), Pool((3, 3), (2, 2), (0, 0, 0, 0)))
     found = {name: builder.nodes[name] for name in ("both", "part", "dealt", "wide", "pool")}
     assert [node.shape for node in found.values()] == [
         *((8, 6, 6), (3, 6, 6), (8, 6, 6), (4, 12, 18), (4, 3, 3)),
     ]
     assert [node.detail for node in found.values()] == [
-        *(None, Channels(2, 5), Groups(2), Upsample((2, 3), "nearest")),
+        *(None, Channels(2, 5), Groups(2), Resize("nearest")),
         Pool((3, 3), (2, 2), (0, 1, 0, 1)),
     ]
 
@@ -81,7 +81,7 @@ def test_what_changes_nothing_vanishes() -> None:
     assert builder.slice("a", "x", 0, 4) == "x"
     assert builder.concat("b", ["x"]) == "x"
     assert builder.shuffle("c", "x", 1) == builder.shuffle("d", "x", 4) == "x"
-    assert builder.upsample("e", "x", (4, 6, 6), "bilinear") == "x"
+    assert builder.resize("e", "x", (4, 6, 6), "bilinear") == "x"
     assert builder.reshape("f", "x", (4, 6, 6)) == "x"
     assert builder.reshape("g", builder.reshape("h", "x", (4, 36)), (4, 6, 6)) == "x"
     assert builder.reshape("i", "m", (4,)) == "m"
@@ -122,7 +122,7 @@ Do = Callable[[Builder], object]
         (lambda b: b.slice("a", "x", 2, 2), "'a' takes no channels of x"),
         (lambda b: b.slice("a", "x", 2, 5), "'a' takes no channels of x"),
         (lambda b: b.shuffle("a", "x", 3), "'a': 3 groups do not divide 4 channels"),
-        (lambda b: b.upsample("a", "x", (4, 9, 12), "nearest"), "'a' does not enlarge by whole"),
+        (lambda b: b.resize("a", "v", (4, 9, 12), "nearest"), "'a' reads a vector of 4"),
         (lambda b: b.mean("a", "v"), "'a' reads a vector of 4, not an image"),
         (lambda b: b.activate("a", b.reshape("r", "x", (2, 72)), "relu"), "reads a value of shape"),
         (lambda b: b.finish("x", (4, 6, 6)), "there is nothing to run"),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from quant.details import Pool
 from quant.errors import ModelError
 from quant.operations import avg_pool, max_pool
-from quant.trace.windows import average_window, even_window, fitted, is_even, torch_pads
+from quant.trace.windows import average_window, even_window, fits, fitted, is_even, torch_pads
 
 side = st.integers(1, 12)
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -49,6 +49,21 @@ def test_even_windows_of_adaptive_pools() -> None:
     assert is_even((2, 6, 9), (2, 3, 1))
     assert even_window((2, 6, 9), (2, 3, 1)) == Pool((2, 9), (2, 9), (0, 0, 0, 0))
     assert not is_even((2, 6, 9), (2, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("factors", "after", "fit"),
+    [
+        (2, (12, 18), True),
+        ((0.5, 1), (3, 9), True),
+        (1.55, (9, 13), False),
+        (1 / 3, (2, 3), True),
+    ],
+)
+def test_factors_that_leave_no_part_of_a_pixel(
+    factors: float | tuple[float, float], after: tuple[int, int], fit: bool
+) -> None:
+    assert fits((2, 6, 9), (2, *after), factors) == fit
 
 
 def test_same_padding_puts_the_odd_pixel_at_the_end() -> None:
