@@ -195,10 +195,13 @@ class Builder:
         return self._halves.get(source, ("", frozenset[int]()))[1]
 
     def resize(self, name: str, source: str, shape: Shape, mode: Interpolation) -> str:
-        """More or fewer pixels; what is left out where there are fewer tells nothing."""
-        if self.image_shape(name, source) == shape:
+        """More or fewer pixels."""
+        before = self.image_shape(name, source)
+        if before == shape:
             return source
-        return self._plain(name, "resize", (source,), shape, Resize(mode))
+        # A single pixel is repeated in any mode; between two, ncnn would read one beside it.
+        kind = "nearest" if before[1:] == (1, 1) else mode
+        return self._plain(name, "resize", (source,), shape, Resize(kind))
 
     def _vector(self, source: str) -> str:
         """A value of one pixel as a vector; others as they are."""

@@ -75,6 +75,12 @@ def test_shapes_and_details() -> None:
     ]
 
 
+def test_a_single_pixel_is_repeated() -> None:
+    builder = begun()
+    builder.resize("wide", "m", (4, 3, 2), "aligned")
+    assert builder.nodes["wide"].detail == Resize("nearest")
+
+
 def test_what_changes_nothing_vanishes() -> None:
     builder = begun()
     before = dict(builder.nodes)
