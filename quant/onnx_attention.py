@@ -59,8 +59,11 @@ def write_layer_norm(onnx: OnnxNodes, node: Node, x: str, epsilon: Epsilon) -> s
     assert constants is not None
     weight = onnx.constant(f"{name}.weight", constants.weight)
     bias = onnx.constant(f"{name}.bias", constants.bias)
+    settings = {"axis": -1, "epsilon": epsilon.value}
+    if len(node.shape) == 1:
+        return onnx.node("LayerNormalization", [x, weight, bias], name, **settings)
     last = onnx.node("Transpose", [x], f"{name}.last", perm=CHANNELS_LAST)
-    inputs, settings = [last, weight, bias], {"axis": -1, "epsilon": epsilon.value}
+    inputs = [last, weight, bias]
     normed = onnx.node("LayerNormalization", inputs, f"{name}.normed", **settings)
     return onnx.node("Transpose", [normed], name, perm=CHANNELS_FIRST)
 

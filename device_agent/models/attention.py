@@ -24,11 +24,12 @@ def softened_shape(layer: NcnnLayer, shape: Image) -> Shape:
     return shape
 
 
-def normed_shape(layer: NcnnLayer, shape: Image) -> Shape:
+def normed_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
     """Shape of a LayerNorm's output, whose numbers must go with the rows of its input."""
-    if layer.integer(0) != shape[2]:
+    (shape,) = inputs
+    if layer.integer(0) != shape[-1]:
         raise FormatError(
-            f"layer {layer.name} norms rows of {layer.integer(0)}, but reads rows of {shape[2]}"
+            f"layer {layer.name} norms rows of {layer.integer(0)}, but reads rows of {shape[-1]}"
         )
     return shape
 

@@ -267,6 +267,7 @@ ANY_SHAPE: Mapping[str, Callable[[NcnnLayer, Sequence[Shape]], Shape]] = {
     "Scale": scaled_shape,
     "PReLU": scaled_shape,
     "MatMul": product_shape,
+    "LayerNorm": normed_shape,
 }
 """Types that take vectors and images."""
 IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
@@ -279,7 +280,6 @@ IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
     "DeconvolutionDepthWise": deconv_shape,
     "Permute": permuted_shape,
     "Softmax": softened_shape,
-    "LayerNorm": normed_shape,
     "GroupNorm": grouped_shape,
     "PixelShuffle": squared_shape,
     "Reduction": reduced_shape,

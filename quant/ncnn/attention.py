@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from quant.details import Epsilon, Factor
 from quant.graph import Layer, Node, Op
@@ -101,12 +102,15 @@ def multiplied(name: str, blob: str, factor: float) -> NcnnLayer:
 
 
 def layer_norm(writing: Writing) -> list[NcnnLayer]:
-    """ncnn normalises rows, so channels are brought there and back."""
+    """ncnn normalises rows, so channels are brought there and back; those of one pixel are one."""
     node, constants = writing.node, writing.node.constants
     assert isinstance(node.detail, Epsilon) and constants is not None
-    first = writing.layer("Permute", "rows", writing.inputs, {0: CHANNELS_LAST})
     payload = Payload(constants.weight, constants.bias, tag=None)
     params: dict[int, Value] = {0: len(constants.weight), 1: float(node.detail.value), 2: 1}
+    if prod(node.shape[1:]) == 1:
+        row = writing.layer("Reshape", "row", writing.inputs, {0: -1})
+        return [row, writing.last("LayerNorm", row.outputs, params, payload)]
+    first = writing.layer("Permute", "rows", writing.inputs, {0: CHANNELS_LAST})
     normed = writing.layer("LayerNorm", "normed", first.outputs, params, payload)
     return [first, normed, writing.last("Permute", normed.outputs, {0: CHANNELS_FIRST})]
 

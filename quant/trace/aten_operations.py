@@ -23,6 +23,7 @@ from quant.trace.aten_layers import (
     native_group_norm,
     prelu,
 )
+from quant.trace.aten_tokens import vector_norm
 from quant.trace.call import Call
 from quant.trace.functions import FUNCTIONS
 from quant.trace.pending import Pending, Value, by_channel
@@ -213,7 +214,7 @@ ATEN: Mapping[str, Read] = {
     **{"clamp": clip, "clamp_min": clip, "clamp_max": clip_above},
     **{"hardtanh": hardtanh, "relu6": relu6, "prelu": prelu, "_prelu_kernel": prelu},
     **{"group_norm": group_norm, "native_group_norm": native_group_norm},
-    **{"instance_norm": instance_norm},
+    **{"instance_norm": instance_norm, "layer_norm": vector_norm},
     **{"pad": pad, "constant_pad_nd": pad, "slice": take},
 }
 """Operations that read constants, or values that wait."""

@@ -20,7 +20,7 @@ from quant.trace.call import Call
 from quant.trace.pending import Pending
 from quant.trace.program import Constant, Operation, Program, Ref
 from quant.trace.program_file import read_program, read_stream
-from quant.trace.seen import IMAGES, Seen
+from quant.trace.seen import IMAGES, Seen, settled
 
 PREFIX = "torch.ops.aten."
 
@@ -102,7 +102,8 @@ class _Reader:
             find = self.names.__getitem__
             return WITH_WEIGHTS[name](self.call(operation, name, find, self.of_any_shape))
         if name in ATEN_TOKENS:
-            return ATEN_TOKENS[name](self.call(operation, name, self.tokens, self.of_any_shape))
+            call = self.call(operation, name, self.tokens, self.of_any_shape)
+            return settled(ATEN_TOKENS[name](call))
         raise ModelError(f"operation '{word}' is not supported on tokens")
 
     def tokens(self, name: str) -> Any:

@@ -16,7 +16,7 @@ from quant.trace.call import Call
 from quant.trace.ends import inputs_refused, refused
 from quant.trace.functions import FUNCTIONS
 from quant.trace.modules import reader_of
-from quant.trace.seen import IMAGES, Seen
+from quant.trace.seen import IMAGES, Seen, settled
 from quant.trace.seen import refused as moved_axes
 from quant.trace.token_functions import TOKEN_FUNCTIONS
 from quant.trace.token_modules import reader_of as token_reader_of
@@ -133,7 +133,7 @@ class _Reader:
         """Names of what a module gives."""
         module, call = self.modules[name], self.call(node)
         if reads_tokens(call):
-            return token_reader_of(name, module)(call, module)
+            return settled(token_reader_of(name, module)(call, module))
         return reader_of(name, module)(call, module)
 
     def function(self, node: fx.Node) -> Any:
@@ -144,7 +144,7 @@ class _Reader:
         if reads_tokens(call):
             if name not in TOKEN_FUNCTIONS:
                 raise ModelError(f"operation '{name}' is not supported on tokens")
-            return TOKEN_FUNCTIONS[name](call)
+            return settled(TOKEN_FUNCTIONS[name](call))
         if name not in FUNCTIONS:
             raise ModelError(f"operation '{name}' is not supported")
         refuse_constants(node, self.constants)

@@ -16,6 +16,7 @@ from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
 from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
 from quant.trace.pools import adaptive_pool, even_max_pool, resize
+from quant.trace.tokens import TokenBuilder
 from quant.trace.windows import Window, both_sides, pair, torch_pads
 
 R = TypeVar("R")
@@ -148,8 +149,18 @@ def log_softmax(call: Call, module: nn.LogSoftmax) -> str:
 
 
 def layer_norm(call: Call, module: nn.LayerNorm) -> str:
-    """A norm of something else than tokens."""
-    raise ModelError(f"layer norm {call.target} reads no tokens (N, T, C)")
+    """A norm of a vector."""
+    builder, weights = TokenBuilder(call.builder), norm_weights(call, module)
+    return builder.vector_norm(call.target, call.source, weights, module.eps)
+
+
+def norm_weights(call: Call, module: nn.LayerNorm) -> Weights:
+    """Factors and shifts (C,) of a layer norm. Raises ModelError for one over several axes."""
+    if len(module.normalized_shape) != 1:
+        raise ModelError(f"layer norm {call.target}: only one over the channels is supported")
+    ones = np.ones(module.normalized_shape, np.float32)
+    weight = ones if module.weight is None else floats(module.weight)
+    return Weights(weight, 0 * ones if module.bias is None else floats(module.bias))
 
 
 def elu(call: Call, module: nn.ELU) -> str:

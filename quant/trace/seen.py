@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,17 @@ class Seen:
     def moved(self, how: Callable[[Places], Places]) -> Seen:
         """The value with its axes moved, or a part of it."""
         return replace(self, places=how(self.places))
+
+
+def settled(value: Any) -> Any:
+    """The node itself where a value's axes are in its order again; all else as it is."""
+    return value.source if isinstance(value, Seen) and in_order(value) else value
+
+
+def in_order(value: Seen) -> bool:
+    """Whether a value is its node as it is."""
+    same = value.places.shape[1:] == value.shape
+    return same and np.array_equal(value.places, whole(value.source, value.shape).places)
 
 
 def refused(value: Seen) -> ModelError:
@@ -77,6 +88,16 @@ def tokens_to_rows(places: Places) -> Places:
 def rows_to_tokens(places: Places) -> Places:
     """(N, C, 1, T) as (N, T, C)."""
     return places[:, :, 0].transpose(0, 2, 1)
+
+
+def pixels_to_image(places: Places) -> Places:
+    """(N, H, W, C) as (N, C, H, W)."""
+    return places.transpose(0, 3, 1, 2)
+
+
+def image_to_pixels(places: Places) -> Places:
+    """(N, C, H, W) as (N, H, W, C)."""
+    return places.transpose(0, 2, 3, 1)
 
 
 def heads_to_rows(places: Places) -> Places:

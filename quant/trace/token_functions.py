@@ -153,10 +153,12 @@ def matmul(call: Call) -> Any:
 
 
 def mean(call: Call) -> Seen:
-    """The mean of all tokens."""
+    """The mean of all tokens or pixels."""
     axes = call.argument(1, "dim")
     found = axes if isinstance(axes, tuple | list) else (axes,)
-    if call.before.ndim != 3 or [call.axis(axis) for axis in found] != [1]:
+    inner = list(range(1, call.before.ndim - 1))
+    kept = call.argument(2, "keepdim", False)
+    if kept or not inner or sorted(call.axis(axis) for axis in found) != inner:
         raise ModelError(f"operation '{call.name}': only the mean of all tokens is supported")
     return tokens(call).mean(call.name, call.args[0])
 

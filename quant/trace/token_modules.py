@@ -14,7 +14,7 @@ from quant.errors import ModelError
 from quant.graph import Op, Weights
 from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
-from quant.trace.modules import floats, layer_weights, nearest
+from quant.trace.modules import floats, layer_weights, nearest, norm_weights
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder
 
@@ -36,13 +36,8 @@ def linear(call: Call, module: nn.Linear) -> Seen | str:
 
 def layer_norm(call: Call, module: nn.LayerNorm) -> Seen:
     """A norm of each token by its channels."""
-    if len(module.normalized_shape) != 1:
-        raise ModelError(f"layer norm {call.target}: only one over the channels is supported")
-    ones = np.ones(module.normalized_shape, np.float32)
-    weight = ones if module.weight is None else floats(module.weight)
-    bias = 0 * ones if module.bias is None else floats(module.bias)
-    found = Weights(weight, bias)
-    return TokenBuilder(call.builder).layer_norm(call.target, call.args[0], found, module.eps)
+    builder, weights = TokenBuilder(call.builder), norm_weights(call, module)
+    return builder.layer_norm(call.target, call.args[0], weights, module.eps)
 
 
 def attention(call: Call, module: nn.MultiheadAttention) -> tuple[Seen, None]:

@@ -1,7 +1,8 @@
 """Tokens for the builder: what reads values whose axes were moved, and gives such values again.
 
 In the network tokens are images of one row (C, 1, T). A transformer has them as (N, T, C), or as
-heads (N, heads, T, C / heads); a single one as (N, C).
+heads (N, heads, T, C / heads); a single one as (N, C). A ConvNeXt (Liu et al. 2022) has pixels as
+tokens: (N, H, W, C).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from quant.trace.seen import (
     Places,
     Seen,
     heads_to_rows,
+    image_to_pixels,
+    in_order,
+    pixels_to_image,
     region_of,
     rows_to_heads,
     rows_to_tokens,
@@ -46,7 +50,7 @@ class TokenBuilder:
         if value.places.ndim == 2:
             return self.builder.linear(name, node, weights)
         weight = weights.weight[:, :, None, None]
-        shape = (len(weight), 1, self.builder.node(node).shape[2])
+        shape = (len(weight), *self.builder.node(node).shape[1:])
         made = self.builder.conv(name, node, shape, Weights(weight, weights.bias), Window())
         return self.seen(made, value)
 
@@ -58,6 +62,14 @@ class TokenBuilder:
         """A norm of each token by its channels."""
         return self._constant(name, "layer_norm", value, weights, Epsilon(epsilon))
 
+    def vector_norm(self, name: str, source: str, weights: Weights, epsilon: float) -> str:
+        """A norm of a vector by its numbers."""
+        shape = self.builder.node(source).shape
+        if shape != (len(weights.weight), *[1] * (len(shape) - 1)):
+            raise ModelError(f"layer norm {name} reads no tokens (N, T, C), pixels or vectors")
+        made = Node(name, "layer_norm", (source,), shape, None, Epsilon(epsilon), weights)
+        return self.builder.append(made)
+
     def shift(self, name: str, value: Seen, numbers: Numbers) -> Seen:
         """Numbers added that are the same for all images: a position embedding (1, T, C)."""
         shape = (*value.places.shape[1:-1], value.places.shape[-1])
@@ -67,7 +79,7 @@ class TokenBuilder:
 
     def scale(self, name: str, value: Seen, factor: Numbers) -> Seen:
         """A factor for all numbers, of heads, too, or one a channel (C,)."""
-        if value.places.ndim == 4 and factor.size == 1:
+        if value.places.ndim == 4 and factor.size == 1 and not is_pixels(value):
             heads = value.places.shape[1]
             made = self._norm(name, self._rows(f"{name}_input", value, heads_to_rows), factor)
             return self._whole(made).moved(lambda places: rows_to_heads(places, heads))
@@ -88,7 +100,7 @@ class TokenBuilder:
         return self.seen(self.builder.append(made), value)
 
     def mean(self, name: str, value: Seen) -> Seen:
-        """The mean of all tokens, a single one."""
+        """The mean of all tokens or pixels, a single one."""
         made = self.builder.mean(name, self.node(name, value))
         return self._whole(made).moved(lambda places: places[:, :, 0, 0])
 
@@ -140,14 +152,18 @@ class TokenBuilder:
         return made.moved(lambda places: rows_to_heads(places, heads))
 
     def node(self, name: str, value: Seen) -> str:
-        """The node that holds tokens (N, T, C), or a single one (N, C)."""
+        """The node that holds tokens (N, T, C), pixels (N, H, W, C), or a single one (N, C)."""
+        if is_pixels(value):
+            return value.source
         if value.places.ndim not in (2, 3):
             raise ModelError(f"'{name}' reads {value.places.ndim - 1} axes, not tokens")
         return self._rows(f"{name}_input", value, tokens_to_rows)
 
     def seen(self, node: str, like: Seen) -> Seen:
-        """A node as tokens, or as a single one, as `like`."""
+        """A node as tokens, pixels, or a single one, as `like`."""
         found = self._whole(node)
+        if like.places.ndim == 4:
+            return found.moved(image_to_pixels)
         if like.places.ndim == 2:
             return found.moved(lambda places: places[:, :, 0, 0])
         return found.moved(rows_to_tokens)
@@ -207,6 +223,11 @@ class TokenBuilder:
         return self.builder.append(
             Node(layer.name, layer.op, sources, (channels, *layer.out_size), layer)
         )
+
+
+def is_pixels(value: Seen) -> bool:
+    """Whether a value is a whole image with its channels last."""
+    return value.places.ndim == 4 and in_order(value.moved(pixels_to_image))
 
 
 def heads_of(name: str, queries: Seen, keys: Seen) -> int:

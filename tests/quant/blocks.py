@@ -288,6 +288,27 @@ class FaceBlock(nn.Module):
         return logits
 
 
+class ConvNeXtBlock(nn.Module):
+    """Layers of pixels whose channels come last (Liu et al. 2022), and a norm of what is pooled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 12, 2, 2), nn.ReLU())
+        self.depthwise = nn.Conv2d(12, 12, 5, padding=2, groups=12)
+        self.norm = nn.LayerNorm(12, eps=1e-6)
+        self.mlp = nn.Sequential(nn.Linear(12, 24), nn.GELU(), nn.Linear(24, 12))
+        self.gamma = nn.Parameter(torch.full((12,), 0.5))
+        self.last = nn.LayerNorm(12)
+        self.classifier = nn.Linear(12, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        pixels = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        x = x + (self.gamma * self.mlp(pixels)).permute(0, 3, 1, 2)
+        logits: Tensor = self.classifier(self.last(x.mean((2, 3))))
+        return logits
+
+
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "mobile v3": (MobileNetV3Block, (3, 18, 18)),
     "efficient": (EfficientNetBlock, (3, 8, 10)),
@@ -297,6 +318,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "decoder": (DecoderBlock, (3, 16, 20)),
     "face": (FaceBlock, (3, 14, 10)),
     "pyramid": (PyramidBlock, (3, 14, 10)),
+    "convnext": (ConvNeXtBlock, (3, 12, 16)),
     "transformer": (TransformerBlock, (3, 16, 12)),
 }
 

@@ -27,6 +27,7 @@ def layer(type_: str, params: dict[int, Value], inputs: tuple[str, ...] = ("a",)
         (layer("Softmax", {0: 2, 1: 1}), [IMAGE], IMAGE),
         (layer("GELU", {0: 0}), [IMAGE], IMAGE),
         (layer("LayerNorm", {0: 5, 1: 1e-6, 2: 1}), [IMAGE], IMAGE),
+        (layer("LayerNorm", {0: 8, 1: 1e-6, 2: 1}), [(8,)], (8,)),
         (layer("MatMul", {}), [(3, 4, 5), (3, 5, 2)], (3, 4, 2)),
         (layer("MatMul", {0: 1}), [(3, 4, 5), (3, 2, 5)], (3, 4, 2)),
         (layer("BinaryOp", {0: 2, 1: 1, 2: 0.5}), [IMAGE], IMAGE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from quant.details import Epsilon, Factor
 from quant.graph import Layer, Node, Weights
@@ -55,6 +56,15 @@ def test_a_softmax_scales_first() -> None:
     made = written(node)
     check_chain(node, made)
     assert made[0].params == {0: 2, 1: 1, 2: 0.25} and made[1].params == {0: 2, 1: 1}
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1, 1)])
+def test_a_norm_of_one_pixel_is_of_a_row(shape: tuple[int, ...]) -> None:
+    ones = Weights(np.ones(3, np.float32), np.ones(3, np.float32))
+    node = Node("n", "layer_norm", ("a",), shape, detail=Epsilon(1e-6), constants=ones)
+    made = written(node)
+    check_chain(node, made)
+    assert types(made) == ["Reshape", "LayerNorm"]
 
 
 def test_numbers_of_the_file_come_back() -> None:
