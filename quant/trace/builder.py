@@ -207,9 +207,11 @@ class Builder:
         """A value of one pixel as a vector; others as they are."""
         channels, *pixels = self.node(source).shape
         name = f"{source}_vector"
-        if pixels != [1, 1] or name in self.nodes:
-            return name if name in self.nodes else source
-        return self._plain(name, "reshape", (source,), (channels,))
+        if pixels != [1, 1]:
+            return source
+        if name not in self.nodes:
+            self._plain(name, "reshape", (source,), (channels,))
+        return name
 
     def reshape(self, name: str, source: str, shape: Shape) -> str:
         """The same numbers in another shape: flattened, or on the way to a shuffle."""

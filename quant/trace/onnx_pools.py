@@ -9,7 +9,7 @@ from quant.trace.builder import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.pending import Value
-from quant.trace.windows import fits
+from quant.trace.windows import fits, is_even
 
 AREAS = ("half_pixel", "pytorch_half_pixel")
 COORDINATES = "coordinate_transformation_mode"
@@ -115,8 +115,11 @@ def interpolation_of(call: OnnxCall) -> Interpolation | None:
 
 
 def repeats(call: OnnxCall, where: str) -> bool:
-    """Whether the nearest pixels are each one several times."""
+    """Whether the nearest pixel of i is floor(i * before / after).
+
+    Nearest to the middle of a pixel is the same where each is repeated a whole number of times.
+    """
     rounding: Any = call.attribute("nearest_mode", "round_prefer_floor")
     if where == "asymmetric":
         return bool(rounding == "floor")
-    return where in AREAS and rounding.startswith("round")
+    return where in AREAS and rounding.startswith("round") and is_even(call.shape, call.before)

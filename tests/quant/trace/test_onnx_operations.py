@@ -416,6 +416,11 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
             "is not supported: only nearest and linear",
         ),
         (
+            model([node("Resize", ["x", "", "s"])],
+                  constants={"s": np.array([1, 1, 1.5, 1.5], np.float32)}),
+            "is not supported: only nearest and linear",
+        ),
+        (
             model([node("Pad", ["x", "p"], mode="reflect")],
                   constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]}),
             "pads other than zeros",
