@@ -22,7 +22,7 @@ from quant.recipe.table import Table
 FLOAT = 32
 SAMPLES = 15
 PROBED_IMAGES = 50_000
-"""Images run to probe all layers; the ranks of their KL are stable from 64 images a probe on."""
+"""Images run to probe all layers, at most; ranks of their KL are stable from 64 a probe on."""
 LEAST_PROBE_IMAGES, MOST_PROBE_IMAGES = 64, 500
 TABLE_PROBE_IMAGES = 100
 """Images of each of the few probes that a table needs."""
@@ -79,9 +79,14 @@ def count_probes(choices: Choices) -> int:
     return sum(len(probed(choices, name)) for name in choices.names)
 
 
-def probe_images(probes: int) -> int:
-    """Images for each of so many probes, so that many widths do not take all the time."""
-    return min(max(PROBED_IMAGES // probes, LEAST_PROBE_IMAGES), MOST_PROBE_IMAGES)
+def probe_images(probes: int, most: int) -> int:
+    """Images for each of so many probes, so that many widths do not take all the time.
+
+    Nor shall a short search probe for longer than it searches: `most` images are those of all
+    episodes.
+    """
+    each = min(PROBED_IMAGES, most) // probes
+    return min(max(each, LEAST_PROBE_IMAGES), MOST_PROBE_IMAGES)
 
 
 def harm_of(bits: Bits, probes: Mapping[Bits, float]) -> float:

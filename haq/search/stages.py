@@ -150,7 +150,8 @@ class Stages:
             evaluator = self.evaluation.prober(TABLE_PROBE_IMAGES, Silent())
             return measure_table_harm(evaluator, self.choices, quantizer.tables, self.progress)
         probes = count_probes(self.choices)
-        evaluator = self.evaluation.prober(probe_images(probes), self.progress)
+        most = self.request.episodes * len(self.splits.validation)
+        evaluator = self.evaluation.prober(probe_images(probes, most), self.progress)
         self.progress.start("harm of each layer", probes)
         return measure_harm(evaluator, self.choices)
 

@@ -110,7 +110,13 @@ def test_the_typical_kl_lies_among_policies_within_the_bound() -> None:
 
 @pytest.mark.parametrize(("probes", "images"), [(1, 500), (106, 471), (718, 69), (10_000, 64)])
 def test_many_probes_take_fewer_images_each(probes: int, images: int) -> None:
-    assert probe_images(probes) == images
+    assert probe_images(probes, 10**6) == images
+
+
+def test_a_short_search_does_not_probe_for_longer_than_it_searches() -> None:
+    assert probe_images(106, 120 * 450) == probe_images(106, 10**6)
+    assert probe_images(106, 20 * 1000) == 188
+    assert probe_images(106, 3 * 1000) == 64
 
 
 def test_a_table_tells_other_widths_from_two_probes_a_layer() -> None:
