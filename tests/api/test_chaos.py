@@ -9,7 +9,7 @@ import pytest
 from bench.api.chaos import Subject, disturbed, undisturbed
 from tests.haq.subjects import cropped, write_images, write_small_weights
 
-AGENTS, EPISODES, KILLS = ("ddpg",), 14, 2
+AGENTS, EPISODES, KILLS = ("ddpg",), 20, 3
 
 
 @pytest.fixture
