@@ -24,10 +24,15 @@ class Crew:
     count: int | None = None
     ray: str | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this process alone evaluates."""
+        return self.ray is None and self.count in (None, 1)
+
 
 def check_crew(crew: Crew, device: TorchDevice) -> None:
     """Raise InputError where several processes would share a GPU: batches decide last digits."""
-    if device != "cpu" and crew != Crew():
+    if device != "cpu" and not crew.is_here:
         raise InputError("--device cuda: one process feeds the GPU, leave out --workers and --ray")
 
 
@@ -51,4 +56,6 @@ def make_workers(crew: Crew, make: Make, tell: Callable[[str], None]) -> Workers
         from haq.parallel.ray_workers import RayWorkers
 
         return RayWorkers(make, crew.count, tell)
-    return LocalWorkers(make) if crew.count in (None, 1) else PoolWorkers(make, crew.count, tell)
+    if crew.is_here or crew.count is None:
+        return LocalWorkers(make)
+    return PoolWorkers(make, crew.count, tell)

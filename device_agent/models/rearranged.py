@@ -1,4 +1,4 @@
-"""Shapes of what is only joined, cut, dealt out, enlarged or scaled, without weights to fit."""
+"""Shapes of what is only joined, cut, dealt out, resized or scaled, without weights to fit."""
 
 from __future__ import annotations
 

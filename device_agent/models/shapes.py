@@ -19,6 +19,7 @@ from device_agent.models.rearranged import (
     Shape,
     concat_shape,
     crop_shape,
+    given,
     grouped_shape,
     joined_shape,
     reduced_shape,
@@ -177,7 +178,7 @@ def pool_shape(layer: NcnnLayer, shape: Image) -> Shape:
     if layer.integer(4):
         return (channels,)
     if layer.integer(7):
-        return (channels, *cells(layer))
+        return (channels, *given(layer, 18, 8))
     if 1 not in layer.params or layer.integer(5) != 1:
         raise FormatError(f"layer {layer.name}: a Pooling needs a kernel (1=) and pad mode 1 (5=1)")
     vertical, horizontal = pool_axes(layer)
@@ -185,14 +186,6 @@ def pool_shape(layer: NcnnLayer, shape: Image) -> Shape:
         raise FormatError(f"layer {layer.name}: its padding must be less than its kernel")
     check_window(layer, shape, vertical, horizontal)
     return (channels, vertical.positions(height), horizontal.positions(width))
-
-
-def cells(layer: NcnnLayer) -> tuple[int, int]:
-    """Rows and columns of an adaptive Pooling. Raises FormatError where one is not given."""
-    rows, columns = layer.integer(18), layer.integer(8)
-    if not (rows and columns):
-        raise FormatError(f"layer {layer.name}: an adaptive Pooling needs 8= and 18= cells")
-    return rows, columns
 
 
 def check_weight_count(layer: NcnnLayer, row: int, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from quant.trace.seen import Seen
 from quant.trace.token_functions import TOKEN_FUNCTIONS, split, tokens
 
 Read = Callable[[Call], Any]
-T = TypeVar("T")
 
 
 def linear(call: Call) -> Seen | str:
@@ -27,21 +26,23 @@ def linear(call: Call) -> Seen | str:
 
 def layer_norm(call: Call) -> Seen:
     """layer_norm(x, shape, weight, bias, eps)."""
-    return tokens(call).layer_norm(*norm_of(call, call.args[0]))
+    name, weights, epsilon = norm_of(call)
+    return tokens(call).layer_norm(name, call.args[0], weights, epsilon)
 
 
 def vector_norm(pending: Pending, call: Call) -> str:
     """The same of a vector."""
-    return tokens(call).vector_norm(*norm_of(call, pending.plain(call.args[0])))
+    name, weights, epsilon = norm_of(call)
+    return tokens(call).vector_norm(name, pending.plain(call.args[0]), weights, epsilon)
 
 
-def norm_of(call: Call, value: T) -> tuple[str, T, Weights, float]:
-    """Name, value, factors and shifts, and epsilon of a layer norm."""
+def norm_of(call: Call) -> tuple[str, Weights, float]:
+    """Name, factors and shifts, and epsilon of a layer norm."""
     ones = np.ones(call.args[1], np.float32)
     given = len(call.args) > 2 and call.args[2] is not None
     weights = Weights(array(call, 2) if given else ones, bias_of(call, 3, len(ones)))
     name = layer_name(call, 2) if given else call.label
-    return name, value, weights, call.argument(4, "eps", 1e-5)
+    return name, weights, call.argument(4, "eps", 1e-5)
 
 
 def take(call: Call) -> Seen:

@@ -199,7 +199,7 @@ class Builder:
         before = self.image_shape(name, source)
         if before == shape:
             return source
-        # A single pixel is repeated in any mode; between two, ncnn would read one beside it.
+        # A single pixel is repeated in any mode.
         kind = "nearest" if before[1:] == (1, 1) else mode
         return self._plain(name, "resize", (source,), shape, Resize(kind))
 

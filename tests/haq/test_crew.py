@@ -27,6 +27,7 @@ def test_workers_of_this_machine(count: int | None, kind: type, tmp_path: Path) 
 @pytest.mark.parametrize("crew", [Crew(2), Crew(ray="local")])
 def test_a_gpu_is_fed_by_one_process(crew: Crew) -> None:
     check_crew(Crew(), "cuda")
+    check_crew(Crew(1), "cuda")
     check_crew(crew, "cpu")
     with pytest.raises(InputError, match="leave out --workers and --ray"):
         check_crew(crew, "cuda")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from haq.cost import parse_budget, read_table
 from haq.data import load_splits
-from haq.evaluators import PolicyEvaluator, make_evaluator
+from haq.evaluators import make_evaluator
 from haq.progress import Silent
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
@@ -60,52 +59,8 @@ def finished(
     return path, summary, board
 
 
-def on_cpu(*given: Any, **more: Any) -> PolicyEvaluator:
-    """An evaluator as asked for, but on the CPU."""
-    *others, _ = given
-    return make_evaluator(*others, **more)
-
-
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_a_gpu_scores_episodes_and_the_result_is_of_the_cpu(
-    request_: SearchRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[tuple[int, str]] = []
-
-    def make(*given: Any, **more: Any) -> PolicyEvaluator:
-        made.append((len(given[1]), given[-1]))
-        return on_cpu(*given, **more)
-
-    monkeypatch.setattr("haq.search.evaluation.make_evaluator", make)
-    search(replace(request_, device="cuda", episodes=1), tmp_path / "run")
-    searched, tested = 10, 8
-    assert made == [(searched, "cuda"), *[(tested, "cpu")] * (len(made) - 1)]
-
-
-def test_scores_of_a_gpu_are_kept_apart(request_: SearchRequest, tmp_path: Path) -> None:
-    """They differ in their last digits."""
-    stores = [f"sqlite:///{tmp_path / 'one.sqlite'}", f"sqlite:///{tmp_path / 'both.sqlite'}"]
-    request = replace(request_, episodes=1)
-    on_gpu = replace(request, device="cuda")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("haq.search.evaluation.make_evaluator", on_cpu)
-        for number, (asked, store) in enumerate(
-            [(on_gpu, stores[0]), (request, stores[1]), (on_gpu, stores[1])]
-        ):
-            folder = RunFolder(tmp_path / str(number), "mbv2")
-            run_search(asked, folder, SimulatedBoard(), Silent(), store_url=store)
-    one, both = (found(tmp_path / name)["evaluations"] for name in ("one.sqlite", "both.sqlite"))
-    assert {row[:3] for row in one} < {row[:3] for row in both}
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
-def test_a_search_on_a_gpu_is_repeated_exactly(request_: SearchRequest, tmp_path: Path) -> None:
-    for name in ("once", "again"):
-        search(replace(request_, device="cuda"), tmp_path / name)
-    assert same_run(tmp_path / "once", tmp_path / "again")
 
 
 def test_the_summary_has_exactly_its_keys(

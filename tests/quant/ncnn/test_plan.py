@@ -4,12 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from numpy.random import default_rng
 
-from quant.ncnn.build import input_scales, plan_policy, structure
+from quant.ncnn.build import dump, input_scales, plan_policy, structure
 from quant.ncnn.capabilities import Capabilities
-from quant.ncnn.format import MASK_KEY, NcnnLayer
+from quant.ncnn.format import MASK_KEY, NcnnLayer, Payload, Value
 from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, plan_precision, requantized
+from quant.ncnn.runtime import Engine, capabilities
 from tests.quant.blocks import BLOCKS
 from tests.quant.ncnn.small_network import RANGES, bits_of, classifier_graph, residual_graph
 
@@ -300,3 +304,24 @@ def test_the_structure_is_left_alone() -> None:
     layers = structure(residual_graph())
     plan_policy(layers, bits_of(16, 32, 8, 16), RANGES, X86)
     assert layers == structure(residual_graph())
+
+
+@pytest.mark.skipif(capabilities().bits16 != "bf16", reason="ncnn has another 16-bit type here")
+@pytest.mark.parametrize(
+    ("params", "width"), [({0: 1, 1: 3, 2: 2, 5: 1}, 16), ({0: 1, 7: 1, 8: 3, 18: 4}, 32)]
+)
+def test_adaptive_pools_leave_float32_in_the_engine_and_in_the_plan(
+    params: dict[int, Value], width: int
+) -> None:
+    rng = default_rng(0)
+    weights = Payload(rng.normal(size=8 * 27).astype(np.float32), np.zeros(8, np.float32))
+    conv: dict[int, Value] = {0: 8, 1: 3, 11: 3, 5: 1, 6: 8 * 27}
+    layers = [
+        NcnnLayer("Input", "in0", (), ("in0",), {}),
+        NcnnLayer("Convolution", "conv", ("in0",), ("conv",), conv, weights),
+        NcnnLayer("Pooling", "pool", ("conv",), ("out0",), params),
+    ]
+    assert plan_policy(layers, {"conv": 16}, {}, capabilities()).blob_bits["out0"] == width
+    image = rng.normal(size=(3, 11, 10)).astype(np.float32)
+    found = torch.from_numpy(Engine.from_memory(*dump(layers), "bf16").run(image))
+    assert torch.equal(found, found.bfloat16().float()) == (width == 16)
