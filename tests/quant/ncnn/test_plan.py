@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.random import default_rng
 
 from quant.ncnn.build import dump, input_scales, plan_policy, structure
@@ -323,5 +322,6 @@ def test_adaptive_pools_leave_float32_in_the_engine_and_in_the_plan(
     ]
     assert plan_policy(layers, {"conv": 16}, {}, capabilities()).blob_bits["out0"] == width
     image = rng.normal(size=(3, 11, 10)).astype(np.float32)
-    found = torch.from_numpy(Engine.from_memory(*dump(layers), "bf16").run(image))
-    assert torch.equal(found, found.bfloat16().float()) == (width == 16)
+    found = Engine.from_memory(*dump(layers), "bf16").run(image)
+    is_bfloat16 = not (np.ascontiguousarray(found).view(np.uint32) & 0xFFFF).any()
+    assert is_bfloat16 == (width == 16)
