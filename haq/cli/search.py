@@ -333,7 +333,6 @@ def go_on(path: Path, means: Means, as_json: bool) -> None:
     """Go on with a run, or say that it is finished and print its result."""
     from haq.search.resume import read_run
     from haq.store.lock import check_free
-    from haq.store.run_folder import read_json
 
     request, folder = read_run(path)
     check_free(path)
@@ -342,7 +341,7 @@ def go_on(path: Path, means: Means, as_json: bool) -> None:
         finish(folder, as_json)
         return
     try:
-        kept = means.store or read_json(folder.settings)["store"]
+        kept = means.store or folder.kept_in
         carry_out(request, folder, replace(means, store=kept), as_json)
     except (DataError, ModelError) as error:
         raise InputError(f"{error}; {path} names files as they were typed when it began") from None

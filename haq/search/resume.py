@@ -6,10 +6,10 @@ from pathlib import Path
 
 from haq.search.request import SearchRequest
 from haq.store import RunFolder
-from haq.store.run_folder import RUN_ID, read_json
+from haq.store.run_folder import RUN_ID, STORE, read_json
 from quant.errors import InputError
 
-CONTENT = (RUN_ID, "board", "digests", "store")
+CONTENT = (RUN_ID, "board", "digests", STORE)
 """Settings of a run that nobody asked for: its name, what it ran on, where it is kept."""
 
 

@@ -31,8 +31,8 @@ from haq.search.summary import details, summarise
 from haq.search.target import Target
 from haq.store import RunFolder, Store, open_store, write_json
 from haq.store.database import without_password
-from haq.store.run_folder import discard
-from quant.errors import BudgetError
+from haq.store.run_folder import STORE, discard
+from quant.errors import BudgetError, InputError
 
 
 def run_search(
@@ -120,16 +120,28 @@ def open_run(
         request.table.check(graph.layer_names, graph.products)
     device = board.describe()
     identity = {"cpu": device.cpu, "bits16": device.bits16, "ncnn": device.ncnn_version}
-    content = {
-        "board": identity,
-        "digests": digests(subject, splits),
-        "store": None if store_url is None else without_password(store_url),
-    }
-    settings = {**request.to_json(), **content}
+    content = {"board": identity, "digests": digests(subject, splits)}
+    address = None if store_url is None else without_password(store_url)
+    settings = {**request.to_json(), **content, STORE: address}
     with folder.open(settings) as made, open_store(store_url or folder.store_url) as store:
-        store.begin(folder.run_id, settings)
+        enter(store, folder, settings)
         upload(subject, board)
         yield Opened(folder, made, device, content, store)
+
+
+def enter(store: Store, folder: RunFolder, settings: Mapping[str, Any]) -> None:
+    """Note the run in its store, and in its folder where that store is: it may have moved.
+
+    Raises InputError for another store than the run began in, StorageError.
+    """
+    address = settings[STORE]
+    if address != folder.kept_in and not store.holds(folder.run_id):
+        raise InputError(
+            f"{folder.path} is not kept in {address or 'its own folder'}: name the store that has "
+            f"it, which was {folder.kept_in or 'in its own folder'} (--store)"
+        )
+    store.begin(folder.run_id, settings)
+    folder.keep_in(address)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from haq.store.lock import LOCK, sole_use
 from quant.errors import InputError
 
 RUN_ID = "id"
+STORE = "store"
 
 
 def bound_folder(bound: str) -> str:
@@ -112,6 +113,17 @@ class RunFolder:
         """The name of the run in its store. Raises InputError where none has begun here."""
         return str(read_json(self.settings)[RUN_ID])
 
+    @property
+    def kept_in(self) -> str | None:
+        """The address of its store, None for the file here. Raises InputError as `run_id` does."""
+        address = read_json(self.settings).get(STORE)
+        return None if address is None else str(address)
+
+    def keep_in(self, address: str | None) -> None:
+        """Note where its store is now. Raises InputError, StorageError."""
+        if address != self.kept_in:
+            write_json(self.settings, {**read_json(self.settings), STORE: address})
+
     @contextmanager
     def open(self, settings: Mapping[str, Any]) -> Iterator[Path | None]:
         """Make the folder, or continue one with equal settings; no other process may meanwhile.
@@ -139,14 +151,19 @@ class RunFolder:
         if not self.settings.is_file():
             write_json(self.settings, {RUN_ID: self.name or uuid4().hex, **settings})
             return False
-        begun = {name: value for name, value in read_json(self.settings).items() if name != RUN_ID}
-        differing = names_of_differing(begun, json.loads(json.dumps(settings)))
+        begun, now = read_json(self.settings), json.loads(json.dumps(settings))
+        differing = names_of_differing(decisive(begun), decisive(now))
         if differing:
             raise InputError(
                 f"{self.path} holds a run with other settings, weights or images "
                 f"({', '.join(differing)}): restore them, or name another --out"
             )
         return True
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result of a run: neither its name nor where it is kept."""
+    return {name: value for name, value in settings.items() if name not in (RUN_ID, STORE)}
 
 
 def names_of_differing(one: Any, other: Any, name: str = "settings") -> list[str]:

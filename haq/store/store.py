@@ -23,10 +23,14 @@ class Store:
 
     def begin(self, run_id: str, settings: Mapping[str, Any]) -> None:
         """Note a run, unless it is known. Raises StorageError."""
-        known = select(RUNS.columns.id).where(RUNS.columns.id == run_id)
-        if not self._database.read(known):
+        if not self.holds(run_id):
             row = {"id": run_id, "settings": settings}
             self._database.write((RUNS.insert(), [row]))
+
+    def holds(self, run_id: str) -> bool:
+        """Whether it knows a run of this name. Raises StorageError."""
+        known = select(RUNS.columns.id).where(RUNS.columns.id == run_id)
+        return bool(self._database.read(known))
 
     def forget(self, run_id: str) -> None:
         """Remove a run with all that is its own. Raises StorageError."""

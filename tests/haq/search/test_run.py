@@ -241,6 +241,27 @@ def test_a_folder_of_another_search_is_left_alone(
     assert content(path) == before
 
 
+def test_a_store_may_move_with_its_runs(
+    request_: SearchRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+
+    def search_in(store: Path, board: SimulatedBoard) -> None:
+        folder, url = RunFolder(tmp_path / "run", "mbv2"), f"sqlite:///{store}"
+        run_search(request_, folder, board, Silent(), store_url=url)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_evaluation(patched, 20)
+        search_in(old, SimulatedBoard())
+    with pytest.raises(InputError, match=r"run is not kept in .*new\.sqlite: .*old\.sqlite"):
+        search_in(new, SimulatedBoard())
+    shutil.move(old, new)
+    board = SimulatedBoard()
+    search_in(new, board)
+    assert not board.profiled
+    assert RunFolder(tmp_path / "run", "mbv2").kept_in == f"sqlite:///{new}"
+
+
 @pytest.mark.parametrize(
     ("budget", "least"),
     [

@@ -99,6 +99,18 @@ def test_other_settings_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
+def test_where_a_run_is_kept_may_change(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "mbv2")
+    open_(folder, {**SETTINGS, "store": None})
+    begun = content(tmp_path)
+    folder.keep_in(folder.kept_in)
+    assert (folder.kept_in, content(tmp_path)) == (None, begun)
+    folder.keep_in("sqlite:////srv/store.sqlite")
+    assert open_(folder, {**SETTINGS, "store": "postgresql://localhost/haq"}) is None
+    assert folder.kept_in == "sqlite:////srv/store.sqlite"
+    assert folder.run_id == RunFolder(tmp_path, "mbv2").run_id
+
+
 def test_foreign_folders_and_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for path in (tmp_path, tmp_path / "notes.txt"):
