@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,14 +24,21 @@ class Ranges:
     method: Method
     image_readers: frozenset[str] = frozenset()
     products: frozenset[str] = frozenset()
+    _found: dict[tuple[str, int, bool], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Thresholds that were asked for: every policy asks for those of all layers."""
 
     def threshold(self, name: str, bits: int, signed: bool) -> float:
         """Clipping threshold of a layer's input.
 
         Images are never clipped: their few distinct values mislead every method but absmax.
         """
-        method: Method = "absmax" if name in self.image_readers else self.method
-        return threshold(self.histograms[name], bits, method, signed)
+        if (name, bits, signed) not in self._found:
+            method: Method = "absmax" if name in self.image_readers else self.method
+            found = threshold(self.histograms[name], bits, method, signed)
+            self._found[name, bits, signed] = found
+        return self._found[name, bits, signed]
 
     def engine_thresholds(self) -> dict[str, float]:
         """Thresholds at ncnn's signed 8 bits by layer name; products have no such bits there."""

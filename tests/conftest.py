@@ -10,6 +10,11 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
+from haq.blas import ONE_THREAD
+
+# Before any test imports numpy.
+os.environ.update({**ONE_THREAD, **os.environ})
+
 # How long an example takes says more of what else the machine does.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")

@@ -48,7 +48,7 @@ class Follower:
         place = {} if self._last is None else {"Last-Event-ID": self._last}
         address = f"{self.url}/v1/searches/{self.search_id}/events"
         with (
-            httpx2.Client(trust_env=False, timeout=60) as client,
+            httpx2.Client(verify=False, trust_env=False, timeout=60) as client,
             client.stream("GET", address, headers={**HEADERS, **place}) as answer,
         ):
             answer.raise_for_status()

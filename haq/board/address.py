@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,9 +70,15 @@ def resolve(url: str) -> list[str]:
 
 def make_transport(ca: Path | None, address: str | None) -> httpx2.BaseTransport:
     """Connections that are given up when the board is gone; see `Pinned` for the address."""
-    verify = True if ca is None else trust_only(ca)
+    verify = usual_trust() if ca is None else trust_only(ca)
     transport = httpx2.HTTPTransport(verify=verify, trust_env=False, socket_options=keepalive())
     return transport if address is None else Pinned(transport, address)
+
+
+@cache
+def usual_trust() -> ssl.SSLContext:
+    """Certificates of the public authorities; reading them takes longer than asking a board."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def trust_only(ca: Path) -> ssl.SSLContext:

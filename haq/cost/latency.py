@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,6 @@ class LatencyCost:
         self._index = {term: i for i, term in enumerate(prior.terms)}
         self.pairs = sorted({(t[0], t[1]) for t in prior.terms if len(t) == 4})
         self._neighbours = neighbours(self.pairs)
-        self._effects = prior.effects.copy()
         self._rows: list[Vector] = []
         self._ratios: list[float] = []
         self._noises: list[float] = []
@@ -142,8 +142,7 @@ class LatencyCost:
         self._rows.append(row)
         self._ratios.append(ratio)
         self._noises.append(max(deviation, LEAST_NOISE))
-        measured = np.stack(self._rows), np.array(self._ratios), np.array(self._noises)
-        self._effects = posterior(self._prior, *measured)
+        vars(self).pop("_effects", None)
 
     def draw(self, rng: np.random.Generator) -> LatencyCost:
         """A model as likely as this one, given what was measured: not the mean, one sample.
@@ -160,6 +159,14 @@ class LatencyCost:
             measured = np.stack(self._rows), ratios, noises
             drawn._effects = posterior(self._prior, *measured, start=start)
         return drawn
+
+    @cached_property
+    def _effects(self) -> Vector:
+        """Those of the prior, corrected by all that was measured until they are asked for."""
+        if not self._rows:
+            return self._prior.effects
+        measured = np.stack(self._rows), np.array(self._ratios), np.array(self._noises)
+        return posterior(self._prior, *measured)
 
     def _active(self, policy: Policy) -> list[int]:
         layer_terms: Iterable[Term] = ((n, policy[n].weight) for n in self.choices.names)

@@ -56,9 +56,11 @@ def choose_measured(
     Where no outcome keeps it, those of `spare` are tried.
 
     Other budgets are exact, so there every outcome within the bound stays, and without one of
-    latency that is only measured. Raises BudgetError if no finalist keeps the bound.
+    latency only the best is measured. Raises BudgetError if no finalist keeps the bound.
     """
-    for some in chain(finalists(outcomes, target, complete), spare):
+    measured = FINALISTS if bounds_latency(target) else 1
+    for first in chain(finalists(outcomes, target, complete), spare):
+        some = first[:measured]
         latencies = meter.measure([*(o.policy for o in some), *beside], "final")
         pairs = list(zip(some, latencies, strict=False))
         fitting = [(o, t) for o, t in pairs if keeps(t, target)]
@@ -74,6 +76,11 @@ def choose_measured(
 def keeps(latency: Latency, target: Target) -> bool:
     """Whether a new measurement keeps the bound of latency, if there is one."""
     return all(latency.ratio <= one.bound for one in target.budgets if one.kind == "latency")
+
+
+def bounds_latency(target: Target) -> bool:
+    """Whether a latency decides which outcomes stay."""
+    return any(one.kind == "latency" for one in target.budgets)
 
 
 def finalists(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +98,8 @@ def infer_width(config: NetConfig, architecture: Architecture, found: Found) -> 
     given = {name: tuple(tensor.shape) for name, tensor in found.state.items()}
     for width in architecture.widths:
         shapes = weight_shapes(replace(config, width=width))
+        if shapes.items() <= given.items():
+            return width
         if given[next(iter(shapes))] == next(iter(shapes.values())):
             scores[width] = sum(given.get(name) == shape for name, shape in shapes.items())
     if not scores:
@@ -106,12 +110,13 @@ def infer_width(config: NetConfig, architecture: Architecture, found: Found) -> 
     return max(scores, key=lambda width: scores[width])
 
 
-def weight_shapes(config: NetConfig) -> dict[str, tuple[int, ...]]:
+@cache
+def weight_shapes(config: NetConfig) -> Mapping[str, tuple[int, ...]]:
     """Shapes of the weights of convolutions and linear layers, from the first to the last."""
     with torch.device("meta"):
         state = build(config).state_dict()
     found = {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.ndim > 1}
-    return {name: shape for name, shape in found.items() if name.endswith(".weight")}
+    return MappingProxyType({n: shape for n, shape in found.items() if n.endswith(".weight")})
 
 
 def shape_of(
