@@ -46,6 +46,22 @@ Padding = Literal["torch", "same"]
 """Of convolutions: symmetric, or TensorFlow's."""
 
 
+OWN_SIDES = {"mbv2": 32, "mbv2_seg": 64}
+PUBLISHED_SIDE = 224
+"""Pixels a side of the images that networks take by default."""
+MANY_UP_TO_SIDE = 64
+FEW = ":0-499"
+
+
 def usual_data(model: str) -> str:
     """Images of haq's own for a network, where none are named: one of `DATA_AT_HAND`."""
     return "faces" if model == "mbv2_seg" else "sample"
+
+
+def usual_search_data(model: str, input_size: int | None) -> str:
+    """The same for a search: the first few where each image takes tens of times as long.
+
+    Of networks of the user's own without an input size nothing is known here.
+    """
+    side = input_size or OWN_SIDES.get(model, PUBLISHED_SIDE if model in NETWORKS else 0)
+    return f"{usual_data(model)}{FEW if side > MANY_UP_TO_SIDE else ''}"

@@ -78,7 +78,8 @@ DataOption = Annotated[
         help="sample (packaged), fashion-mnist (full set on disk), faces (drawn by haq, with "
         "masks), or one of these, with rows :FIRST-LAST if not all: a folder of class folders or "
         "with a labels.csv of file,label; FILE.csv of file,label; hf:NAME[:SPLIT] (Hugging Face); "
-        "a loader package.module:function [default: faces for mbv2_seg, else sample].",
+        "a loader package.module:function [default: faces for mbv2_seg, else sample; "
+        "of these, searches of images wider than 64 pixels take :0-499].",
     ),
 ]
 CalibrationOption = Annotated[

@@ -43,7 +43,7 @@ from haq.cli._options import (
 from haq.cli._server import check_options, follow_there, search_there
 from haq.cli._typed import typed_options
 from haq.crew import Crew
-from haq.names import usual_data
+from haq.names import usual_search_data
 from quant.errors import (
     BoardError,
     DataError,
@@ -235,7 +235,7 @@ def search(
         weights=weights,
         input_size=input_size,
         padding=padding_name(padding),
-        data=data or usual_data(model),
+        data=data or usual_search_data(model, input_size),
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,
