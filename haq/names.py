@@ -48,7 +48,9 @@ Padding = Literal["torch", "same"]
 
 OWN_SIDES = {"mbv2": 32, "mbv2_seg": 64}
 PUBLISHED_SIDE = 224
-"""Pixels a side of the images that networks take by default."""
+"""Pixels a side of the images that weights of networks were made for."""
+WITH_PUBLISHED_WEIGHTS = ("lite0",)
+"""Networks that may have weights without being given any."""
 MANY_UP_TO_SIDE = 64
 FEW = ":0-499"
 
@@ -58,10 +60,11 @@ def usual_data(model: str) -> str:
     return "faces" if model == "mbv2_seg" else "sample"
 
 
-def usual_search_data(model: str, input_size: int | None) -> str:
+def usual_search_data(model: str, weights_given: bool, input_size: int | None) -> str:
     """The same for a search: the first few where each image takes tens of times as long.
 
-    Of networks of the user's own without an input size nothing is known here.
+    Random weights are made for the images, and of the user's own networks nothing is known here.
     """
-    side = input_size or OWN_SIDES.get(model, PUBLISHED_SIDE if model in NETWORKS else 0)
+    published = model in WITH_PUBLISHED_WEIGHTS or (weights_given and model in NETWORKS)
+    side = input_size or (OWN_SIDES.get(model, PUBLISHED_SIDE) if published else 0)
     return f"{usual_data(model)}{FEW if side > MANY_UP_TO_SIDE else ''}"

@@ -235,7 +235,7 @@ def search(
         weights=weights,
         input_size=input_size,
         padding=padding_name(padding),
-        data=data or usual_search_data(model, input_size),
+        data=data or usual_search_data(model, weights is not None, input_size),
         calibration=calibration,
         observer=observer.value,
         equalize=equalize,
