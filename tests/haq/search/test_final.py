@@ -107,7 +107,9 @@ def test_a_size_is_exact_and_its_latency_only_measured() -> None:
         outcome(NAMED["b"], kl=0.2, cost=900.0),
         outcome(NAMED["c"], kl=0.3, cost=100.0),
     ]
-    winner = choose_measured(outcomes, SIZE, as_known(outcomes), meter_of({"b": 1.7}), BESIDE)
+    meter = meter_of({"b": 1.7})
+    winner = choose_measured(outcomes, SIZE, as_known(outcomes), meter, BESIDE)
+    assert meter.batches == [("final", 1 + 2)]
     assert winner.outcome == outcomes[1]
     assert isinstance(winner.latency, Latency)
     assert winner.latency.ratio == 1.7
