@@ -12,6 +12,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from api.events.cursor import Cursor
+from api.events.told import Batch, Place, Told
 from api.jobs import Job
 from quant.errors import HaqError
 
@@ -19,6 +20,8 @@ POLL_S = 0.5
 CHUNK = 500
 QUIET_S = 15.0
 """After so long a follower is told that there is nothing, and so whether it is still there."""
+PLACES = 64
+"""At so many places what comes next is kept; most followers are at one."""
 SLIM = (
     "episode",
     "origin",
@@ -38,67 +41,95 @@ ReadTrials = Callable[[int], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Told:
-    """One event: its kind, its data as JSON, and the id from which to go on; None is no place."""
+class News:
+    """A search as it was read, and its trials behind those that were known, as JSON."""
 
-    kind: str
-    data: str
-    cursor: Cursor | None
+    job: Job
+    trials: Sequence[str]
 
 
 @dataclass
 class Feed:
-    """What is known of a search so far, and who waits for more."""
+    """What is known of a search so far, and who waits for more.
+
+    It changes in the event loop alone, and what is told to one follower is kept for the others who
+    stand at the same place, until there is more.
+    """
 
     read_job: ReadJob
     read_trials: ReadTrials
     job: Job | None = None
     trials: list[str] = field(default_factory=list)
     followers: int = 0
+    _steps: int = 0
+    _batches: dict[Place, Batch] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def poll(self) -> None:
         """Look into the store again and again; a store that fails is asked again."""
         while True:
             with suppress(HaqError):
-                if await run_in_threadpool(self.read):
-                    self._news.set()
-                    self._news = asyncio.Event()
+                self.take(await run_in_threadpool(self.read))
             await asyncio.sleep(POLL_S)
 
-    def read(self) -> bool:
-        """Whether anything is new. The state first: what has ended has all its trials."""
-        before, count = self.job, len(self.trials)
-        job = self.read_job()
-        while records := self.read_trials(len(self.trials)):
-            self.trials += [json.dumps(slim(record)) for record in records]
-        self.job = job
-        return job != before or len(self.trials) > count
+    def read(self) -> News:
+        """What the store has. The state first: what has ended has all its trials."""
+        job, texts = self.read_job(), list[str]()
+        while records := self.read_trials(len(self.trials) + len(texts)):
+            texts += [json.dumps(slim(record)) for record in records]
+        return News(job, texts)
 
-    async def follow(self, since: Cursor) -> AsyncIterator[Sequence[Told]]:
+    def take(self, news: News) -> None:
+        """Know it, and wake who waits where anything is new."""
+        if news.job == self.job and not news.trials:
+            return
+        if self.job is None or news.job.progress != self.job.progress:
+            self._steps += 1
+        self.job = news.job
+        self.trials += news.trials
+        self._batches.clear()
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def follow(self, since: Cursor) -> AsyncIterator[Batch]:
         """Every event behind a cursor, to the last, as many at once as there are by then.
 
         Now and then it is none, while there is nothing.
         """
-        cursor, progress = since, None
+        place = Place(since)
         while True:
-            news, job = self._news, self.job
-            found = [] if job is None else self.behind(cursor, job)
-            cursor = next((told.cursor for told in reversed(found) if told.cursor), cursor)
-            if job is not None and job.has_ended and self.is_told(cursor, job):
-                yield [*found, Told("end", json.dumps({"state": job.state}), None)]
+            news, batch = self._news, self.batch(place)
+            place = batch.place
+            if batch.events:
+                yield batch
+            if batch.is_last:
                 return
-            if job is not None and job.progress != progress:
-                progress = job.progress
-                found.append(Told("progress", json.dumps(dict(progress)), None))
-            if found:
-                yield found
-            if job is not None and not self.is_told(cursor, job):
+            if self.job is not None and not self.is_told(place.cursor, self.job):
                 continue
             try:
                 await asyncio.wait_for(news.wait(), QUIET_S)
             except asyncio.TimeoutError:
-                yield []
+                yield Batch((), place)
+
+    def batch(self, place: Place) -> Batch:
+        """What comes next at a place."""
+        if place not in self._batches:
+            if len(self._batches) >= PLACES:
+                self._batches.clear()
+            self._batches[place] = self._make_batch(place)
+        return self._batches[place]
+
+    def _make_batch(self, place: Place) -> Batch:
+        if self.job is None:
+            return Batch((), place)
+        found = self.behind(place.cursor, self.job)
+        cursor = next((told.cursor for told in reversed(found) if told.cursor), place.cursor)
+        is_last = self.job.has_ended and self.is_told(cursor, self.job)
+        if is_last:
+            found.append(Told("end", json.dumps({"state": self.job.state}), None))
+        elif place.steps != self._steps:
+            found.append(Told("progress", json.dumps(dict(self.job.progress)), None))
+        return Batch(tuple(found), Place(cursor, self._steps), is_last)
 
     def behind(self, cursor: Cursor, job: Job) -> list[Told]:
         """States and trials that are known, a chunk at most; the state that ends it comes last."""

@@ -11,13 +11,14 @@ from api.idempotency import HEADER
 from api.service import Service
 
 
-def the_service(request: Request) -> Service:
+# Coroutines, since FastAPI would take a thread for each function that is none.
+async def the_service(request: Request) -> Service:
     """The service that the application was made with."""
     service: Service = request.app.state.service
     return service
 
 
-def the_key(request: Request) -> Key:
+async def the_key(request: Request) -> Key:
     """The key that the guard has let in."""
     key: Key = request.state.key
     return key

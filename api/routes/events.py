@@ -10,7 +10,6 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.events.cursor import Cursor, parse_cursor
-from api.events.feed import Told
 from api.events.hub import Hub
 from api.routes._common import SearchId, TheService
 
@@ -59,11 +58,5 @@ async def stream(hub: Hub, search_id: str, cursor: Cursor) -> AsyncIterator[str]
     """The text of the events."""
     yield f"retry: {RETRY_MS}\n\n"
     async with hub.feed(search_id) as feed:
-        async for told in feed.follow(cursor):
-            yield "".join(map(to_text, told)) or ":\n\n"
-
-
-def to_text(told: Told) -> str:
-    """One event as it is sent; its data is JSON and has no line breaks."""
-    place = "" if told.cursor is None else f"id: {told.cursor}\n"
-    return f"{place}event: {told.kind}\ndata: {told.data}\n\n"
+        async for batch in feed.follow(cursor):
+            yield batch.text

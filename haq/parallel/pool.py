@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from os import _exit
 from threading import Thread
 
@@ -36,6 +37,7 @@ class PoolWorkers:
         self._make, self._count, self._tell = make, count, tell
         self._own = make()
         self._size = piece_size(self._own.batch)
+        self._is_closed = False
         self._pool = self._start()
 
     @property
@@ -48,8 +50,9 @@ class PoolWorkers:
         return join(self._run(split(tasks, self._size)), tasks, self._size)
 
     def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown(cancel_futures=True)
+        """End the processes at once, whatever they are at."""
+        self._is_closed = True
+        self._end()
 
     def _run(self, pieces: Sequence[Task]) -> Iterator[Seen]:
         running = [self._submit(piece) for piece in pieces]
@@ -66,6 +69,8 @@ class PoolWorkers:
             try:
                 return running[index].result()
             except BrokenProcessPool:
+                if self._is_closed:
+                    raise WorkerError("the worker processes were ended") from None
                 self._tell("a worker process has ended: its work is done again")
                 self._restart()
                 for other in range(index, len(pieces)):
@@ -86,13 +91,18 @@ class PoolWorkers:
             return future
 
     def _restart(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._end()
         self._pool = self._start()
+
+    def _end(self) -> None:
+        self._leave.close()
+        self._pool.shutdown(cancel_futures=True)
 
     def _start(self) -> ProcessPoolExecutor:
         # Not forked: threads of torch and of ncnn do not live on in a copy.
         context = get_context("spawn")
-        return ProcessPoolExecutor(self._count, context, begin, (self._make,))
+        told_to_leave, self._leave = context.Pipe(duplex=False)
+        return ProcessPoolExecutor(self._count, context, begin, (self._make, told_to_leave))
 
 
 def is_answered(future: Future[Seen]) -> bool:
@@ -100,21 +110,20 @@ def is_answered(future: Future[Seen]) -> bool:
     return future.done() and not isinstance(future.exception(), BrokenProcessPool)
 
 
-def begin(make: Make) -> None:
+def begin(make: Make, told_to_leave: Connection) -> None:
     """In a new process: make its evaluator."""
     # Ctrl-C is for the process that everybody works for; without that one nobody is needed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=end_with_parent, daemon=True).start()
+    Thread(target=end_when_told, args=(told_to_leave,), daemon=True).start()
     keep_to(1)
     HELD.append(make())
 
 
-def end_with_parent() -> None:
-    """Wait for the end of the parent, even by a kill, then leave."""
+def end_when_told(told_to_leave: Connection) -> None:
+    """Wait until the parent closes its end, or has ended itself, even by a kill; then leave."""
     parent = parent_process()
-    if parent is not None:
-        parent.join()
-        _exit(1)
+    wait([told_to_leave] if parent is None else [told_to_leave, parent.sentinel])
+    _exit(1)
 
 
 def see(policy: Policy, rows: Rows) -> Seen:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.events.cursor import Cursor, parse_cursor
-from api.events.feed import SLIM, Feed, Told
+from api.events.feed import SLIM, Feed
+from api.events.told import Place, Told
 from api.jobs.job import Job, State, entered
 from quant.errors import InputError, StorageError
 from tests.api.runs import made_up_trial
@@ -49,7 +50,7 @@ async def told(feed: Feed, since: Cursor, at_most: int) -> list[Told]:
     stream = feed.follow(since)
     try:
         while len(found) < at_most:
-            found += await asyncio.wait_for(anext(stream), 0.01)
+            found += (await asyncio.wait_for(anext(stream), 0.01)).events
     except (StopAsyncIteration, asyncio.TimeoutError):
         pass
     await stream.aclose()  # type: ignore[attr-defined]
@@ -77,7 +78,7 @@ def test_behind_any_cursor_each_event_comes_once(
     for step in (*steps, "end"):
         source.go(step)
     feed = source.feed()
-    feed.read()
+    feed.take(feed.read())
     found = asyncio.run(told(feed, Cursor(states, trials), 100))
     assert numbers(found, "trial") == list(range(trials + 1, len(source.trials) + 1))
     assert numbers(found, "state") == list(range(states + 1, len(source.job.history) + 1))
@@ -106,7 +107,7 @@ async def followed(source: Source, left: list[str], lives: list[tuple[int, int]]
         left = left[count:]
         if at_most % 2:
             feed = source.feed()
-        feed.read()
+        feed.take(feed.read())
         for event in await told(feed, cursor, at_most):
             found.append(event)
             # A client keeps the text of the last id that it saw.
@@ -119,7 +120,7 @@ def test_the_last_state_comes_behind_all_trials() -> None:
     for step in ("state", "trial", "trial", "end"):
         source.go(step)
     feed = source.feed()
-    feed.read()
+    feed.take(feed.read())
     kinds = [event.kind for event in asyncio.run(told(feed, Cursor(), 100))]
     assert kinds == ["state", "state", "trial", "trial", "state", "end"]
 
@@ -131,9 +132,9 @@ def test_what_is_new_is_told_to_who_waits() -> None:
         polling = asyncio.create_task(feed.poll())
         stream = feed.follow(Cursor())
         first = await asyncio.wait_for(anext(stream), 5)
-        assert [event.kind for event in first] == ["state", "progress"]
+        assert [event.kind for event in first.events] == ["state", "progress"]
         source.go("trial")
-        (event,) = await asyncio.wait_for(anext(stream), 5)
+        (event,) = (await asyncio.wait_for(anext(stream), 5)).events
         assert (event.kind, event.cursor) == ("trial", Cursor(1, 1))
         polling.cancel()
 
@@ -156,8 +157,8 @@ def test_a_store_that_fails_is_asked_again(
 
         feed = Feed(read_job, source.read)
         polling = asyncio.create_task(feed.poll())
-        events = await asyncio.wait_for(anext(feed.follow(Cursor())), 5)
-        assert events[0].kind == "state"
+        batch = await asyncio.wait_for(anext(feed.follow(Cursor())), 5)
+        assert batch.events[0].kind == "state"
         polling.cancel()
 
     asyncio.run(check())
@@ -167,7 +168,7 @@ def test_progress_is_told_as_it_changes_and_is_no_place() -> None:
     source = Source()
     source.go("progress")
     feed = source.feed()
-    feed.read()
+    feed.take(feed.read())
     events = asyncio.run(told(feed, Cursor(1, 0), 10))
     assert [(event.kind, event.cursor) for event in events] == [("progress", None)]
 
@@ -176,7 +177,7 @@ def test_a_trial_is_told_without_its_policy() -> None:
     metric = {"name": "f1", "value": 0.5}
     source = Source(trials=[made_up_trial(1), made_up_trial(2, metric=metric)])
     feed = source.feed()
-    feed.read()
+    feed.take(feed.read())
     events = asyncio.run(told(feed, Cursor(), 10))
     plain, judged = [json.loads(e.data) for e in events if e.kind == "trial"]
     assert set(judged) == set(SLIM) == {*plain, "metric"}
@@ -189,10 +190,10 @@ def test_who_comes_late_is_told_much_at_once_and_not_all(monkeypatch: pytest.Mon
     for step in [*["trial"] * 10, "end"]:
         source.go(step)
     feed = source.feed()
-    feed.read()
+    feed.take(feed.read())
 
     async def batches() -> list[list[str]]:
-        return [[event.kind for event in some] async for some in feed.follow(Cursor())]
+        return [[event.kind for event in some.events] async for some in feed.follow(Cursor())]
 
     assert asyncio.run(batches()) == [
         ["state", *["trial"] * 4, "progress"],
@@ -201,13 +202,37 @@ def test_who_comes_late_is_told_much_at_once_and_not_all(monkeypatch: pytest.Mon
     ]
 
 
+def test_followers_at_one_place_share_what_they_are_told_until_there_is_more() -> None:
+    source = Source()
+    source.go("trial")
+    feed = source.feed()
+    feed.take(feed.read())
+    here = Place(Cursor(1, 0), steps=1)
+    before = feed.batch(here)
+    assert feed.batch(here) is before
+    feed.take(feed.read())
+    assert feed.batch(here) is before
+    source.go("trial")
+    feed.take(feed.read())
+    assert [len(before.events), len(feed.batch(here).events)] == [1, 2]
+
+
+def test_places_that_anybody_asks_for_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.events.feed.PLACES", 3)
+    feed = Source().feed()
+    feed.take(feed.read())
+    for states in range(100):
+        feed.batch(Place(Cursor(states, 0)))
+        assert len(feed._batches) <= 3
+
+
 def test_who_waits_in_vain_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.events.feed.QUIET_S", 0.01)
     feed = Source().feed()
-    feed.read()
+    feed.take(feed.read())
 
     async def first_two() -> list[int]:
         stream = feed.follow(Cursor(1, 0))
-        return [len(await anext(stream)) for _ in range(3)]
+        return [len((await anext(stream)).events) for _ in range(3)]
 
     assert asyncio.run(first_two()) == [1, 0, 0]

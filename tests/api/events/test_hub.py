@@ -38,7 +38,7 @@ def test_a_feed_has_more_trials_than_are_read_at_once(store_url: str) -> None:
 
         async def all_of_it() -> list[str]:
             async with hub.feed(job.id) as feed:
-                return [told.kind async for some in feed.follow(Cursor()) for told in some]
+                return [told.kind async for some in feed.follow(Cursor()) for told in some.events]
 
         kinds = asyncio.run(all_of_it())
         assert kinds.count("trial") == 519

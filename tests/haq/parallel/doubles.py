@@ -48,12 +48,12 @@ class Arithmetic:
         return np.random.default_rng(2).integers(CLASSES, size=IMAGES)
 
     def see(self, policy: Policy, rows: Rows) -> Seen:
-        time.sleep(self.seconds)
         if policy == REFUSED:
             raise PolicyError("these bits are refused")
         if policy == ALWAYS_FATAL or (policy == FATAL and self.is_first()):
             os.kill(os.getpid(), signal.SIGKILL)
         self.note(policy)
+        time.sleep(self.seconds)
         noise = np.random.default_rng(int(policy.key()[:8], 16)).normal(size=(IMAGES, CLASSES))
         logits = (self.float_logits + noise / 3).astype(np.float32)
         return see(logits[rows], self.float_logits[rows], self.labels[rows])

@@ -6,7 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+import pytest
+
+from haq.parallel.pool import PoolWorkers
+from quant.errors import WorkerError
+from tests.haq.parallel.doubles import IMAGES, Arithmetic
+from tests.haq.search.doubles import tied
 
 ROOT = Path(__file__).parents[3]
 SOON_S = 10.0
@@ -36,6 +46,18 @@ def test_processes_share_a_task_and_end_with_the_one_that_started_them(tmp_path:
         process.send_signal(signal.SIGKILL)
     pids = [int(path.stem) for path in tmp_path.glob("*.log")]
     wait_for(lambda: not any(is_alive(pid) for pid in pids), SOON_S)
+
+
+def test_who_closes_does_not_wait_for_what_is_still_computed(tmp_path: Path) -> None:
+    workers = PoolWorkers(partial(Arithmetic, tmp_path, seconds=60.0), 2)
+    with ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(lambda: list(workers.see([(tied(8), np.arange(IMAGES))])))
+        wait_for(lambda: len(list(tmp_path.glob("*.log"))) == 2, 60)
+        began = time.monotonic()
+        workers.close()
+        assert time.monotonic() - began < SOON_S
+        with pytest.raises(WorkerError):
+            answer.result(SOON_S)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
