@@ -12,11 +12,15 @@ from quant.policy import Policy
 
 @dataclass(frozen=True)
 class Trial:
-    """A policy and the reward that it earned; `score` holds whatever else was measured, by name."""
+    """A policy and the reward that it earned; `score` holds whatever else was measured, by name.
+
+    `is_own` is False for a trial of another search, such as that of another bound of a sweep.
+    """
 
     policy: Policy
     reward: float
     score: Mapping[str, float] = field(default_factory=dict)
+    is_own: bool = True
 
 
 class Searcher(Protocol):

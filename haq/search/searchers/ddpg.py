@@ -99,12 +99,15 @@ class DdpgSearcher:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Store each trial as an episode; after the warm-up, learn once a transition.
 
+        Trials of other searches are there to be drawn from, but are no occasion to learn: a late
+        bound of a sweep would spend more time on those than on its own.
+
         Raises PolicyError for a policy outside of the choices.
         """
         for trial in trials:
             self._store(trial)
             self._told += 1
-            if self._told > self.constants.warmup:
+            if trial.is_own and self._told > self.constants.warmup:
                 with one_thread(), seeded(self._seed + self._told):
                     self._agent.train(len(self.env.choices.steps), self.constants.batch)
 

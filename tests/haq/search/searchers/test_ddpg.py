@@ -159,6 +159,15 @@ def test_warm_up_learns_nothing_and_every_later_episode_does() -> None:
     assert searcher._agent._n_updates == 6
 
 
+def test_trials_of_other_searches_are_drawn_from_but_no_occasion_to_learn() -> None:
+    searcher = make_searcher(TIED)
+    told = [Trial(uniform(NAMES, bits, bits), -1.0, is_own=False) for bits in (2, 4, 8)]
+    searcher.tell(told)
+    assert (searcher._agent._n_updates, replay_of(searcher).size()) == (0, 18)
+    searcher.tell([Trial(uniform(NAMES, 4, 4), -1.0)])
+    assert (searcher._agent._n_updates, replay_of(searcher).size()) == (6, 24)
+
+
 def test_actor_and_critic_keep_their_own_rates() -> None:
     searcher = make_searcher(TIED, constants=DdpgConstants(warmup=0))
     search(searcher, quantization_noise(TIED, SENSITIVITY), 1)
