@@ -7,6 +7,7 @@ its worker has ended, in whatever way. What it did until then is in the store.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from typing import Any
@@ -19,6 +20,8 @@ from quant.errors import BoardError, HaqError, InUseError, StorageError, WorkerE
 
 PATIENCE_S = 1800.0
 """How long a lost board is waited for."""
+NICENESS = 5
+"""The service answers people; what searches lose to it are moments."""
 PASSING = (BoardError, StorageError, WorkerError, InUseError)
 """Errors that say nothing against the search itself."""
 
@@ -52,6 +55,7 @@ def say(what: dict[str, Any]) -> None:
 
 def main() -> None:
     """Carry out the search of the first line, and say how it ended."""
+    os.nice(NICENESS)
     errand = Errand.from_line(sys.stdin.buffer.readline())
     exit_when_stdin_closes()
     ending, error = carry_out(errand)

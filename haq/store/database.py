@@ -33,6 +33,8 @@ Change = tuple[Executable, Sequence[Mapping[str, Any]]]
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 BUSY_S = 30
 """SQLite has one writer at a time; another one waits so long."""
+POOL = {"pool_size": 16, "max_overflow": 24}
+"""Connections that are kept, and more for a while: a server answers in up to 40 threads."""
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 """Readers beside a writer, every commit on disk."""
 ATTEMPTS = 5
@@ -137,12 +139,12 @@ def make_engine(url: URL) -> Engine:
     to_text = partial(json.dumps, allow_nan=False)
     if url.get_backend_name() == "postgresql":
         try:
-            return create_engine(url, json_serializer=to_text, pool_pre_ping=True)
+            return create_engine(url, json_serializer=to_text, pool_pre_ping=True, **POOL)
         except ModuleNotFoundError:
             raise InputError(
                 "PostgreSQL needs psycopg: install it by pip install 'haq[postgresql]'"
             ) from None
-    engine = create_engine(url, json_serializer=to_text, connect_args={"timeout": BUSY_S})
+    engine = create_engine(url, json_serializer=to_text, connect_args={"timeout": BUSY_S}, **POOL)
     event.listen(engine, "connect", prepare_sqlite)
     event.listen(engine, "begin", begin_sqlite)
     return engine
@@ -182,9 +184,12 @@ def prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def begin_sqlite(connection: Connection) -> None:
-    """A writer takes its turn at once: one that reads first could not wait for it later."""
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    """A writer takes its turn at once: one that reads first could not wait for it later.
+
+    What only reads is one statement, which needs no transaction.
+    """
+    if not connection.get_execution_options().get("reads", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def explain(error: DBAPIError, name: str) -> InputError | StorageError:

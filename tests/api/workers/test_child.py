@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_searches_are_evaluated_where_the_operator_says(
     monkeypatch.setattr(child, "write_layers", lambda file, request: None)
     child.search(ERRAND)
     assert seen == [Crew(ray=ray), ray is not None, "workers"]
+
+
+def test_a_search_stands_back_behind_the_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    happened: list[object] = []
+    monkeypatch.setattr("os.nice", happened.append)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(ERRAND.to_line())))
+    monkeypatch.setattr(child, "exit_when_stdin_closes", lambda: None)
+    monkeypatch.setattr(child, "search", happened.append)
+    child.main()
+    assert happened == [child.NICENESS, ERRAND]
+    assert json.loads(capsys.readouterr().out) == {"ended": "done", "error": None}
 
 
 def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
