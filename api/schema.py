@@ -5,11 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.access.roles import Role
 from api.jobs.job import State
-from haq.names import AgentName, MetricName, QuantizerName, RewardKind, StartName
+from haq.names import (
+    AgentName,
+    MetricName,
+    QuantizerName,
+    RewardKind,
+    StartName,
+    usual_search_data,
+)
 from haq.search.asked import Asked
 from quant.observers import Method
 
@@ -40,7 +47,11 @@ class SearchSpec(Strict):
         "mbv2",
         description="a network of haq models with the weights at hand, or an uploaded model",
     )
-    data: Source = Field("sample", description="sample, faces, or a registered data set")
+    data: Source = Field(
+        "sample",
+        description="sample, faces, or a registered data set; mbv2_seg has faces and lite0 "
+        "sample:0-499 where none is named",
+    )
     calibration: Source | None = Field(None, description="images for activation ranges")
     budgets: tuple[Budget, ...] = Field(
         (), max_length=4, description="one of each kind: latency, size, bops, energy"
@@ -62,6 +73,15 @@ class SearchSpec(Strict):
     boards: tuple[BoardName, ...] = Field(
         (), max_length=16, description="boards of one kind; none: the worker's own machine"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def name_data(cls, given: Any) -> Any:
+        """Where none is named, the images that `haq search` takes for the network."""
+        model = given.get("model") if isinstance(given, dict) else None
+        if not isinstance(model, str) or "data" in given:
+            return given
+        return {**given, "data": usual_search_data(model, weights_given=False, input_size=None)}
 
 
 class SearchChanges(Strict):

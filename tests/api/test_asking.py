@@ -35,5 +35,13 @@ def test_what_is_asked_reaches_the_worker(service: Service, metric: str | None) 
     assert asked_from(to_stored(spec, asked)["asked"]) == asked
 
 
+@pytest.mark.parametrize(
+    ("model", "data"), [("mbv2", "sample"), ("mbv2_seg", "faces"), ("lite0", "sample:0-499")]
+)
+def test_a_network_has_its_usual_images_where_none_are_named(model: str, data: str) -> None:
+    assert SearchSpec.model_validate({"model": model}).data == data
+    assert SearchSpec.model_validate({"model": model, "data": "mine"}).data == "mine"
+
+
 def test_the_service_does_not_load_torch(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)], check=True)
