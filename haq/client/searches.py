@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from haq.client._base import Part, path_of
 from haq.client.answers import Search, State, read_search, read_searches
-from haq.client.spec import SearchFields, SearchSpec
+from haq.client.spec import SearchFields, SearchSpec, usual_spec
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -20,8 +20,11 @@ class Searches(Part):
     """The client's methods about them."""
 
     def begin(self, spec: SearchSpec | None = None, **fields: Unpack[SearchFields]) -> Search:
-        """Put a search into the queue: a spec, with other values for the fields that are given."""
-        asked = replace(spec or SearchSpec(), **fields)
+        """Put a search into the queue: a spec, with other values for the fields that are given.
+
+        Without a spec a network has its usual images, unless `data` names others.
+        """
+        asked = replace(spec or usual_spec(fields.get("model", SearchSpec.model)), **fields)
         return self._connection.post(path_of("searches"), read_search, asdict(asked))
 
     def searches(self, state: State | None = None) -> Iterator[Search]:

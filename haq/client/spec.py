@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from haq.names import AgentName, MetricName, QuantizerName, RewardKind, StartName
+from haq.names import (
+    AgentName,
+    MetricName,
+    QuantizerName,
+    RewardKind,
+    StartName,
+    usual_search_data,
+)
 from quant.observers import Method
 
 
@@ -35,6 +42,12 @@ class SearchSpec:
     seed: int = 0
     threads: int = 1
     boards: tuple[str, ...] = ()
+
+
+def usual_spec(model: str) -> SearchSpec:
+    """A search of a network on the images that `haq search` takes where none are named."""
+    data = usual_search_data(model, weights_given=False, input_size=None)
+    return SearchSpec(model=model, data=data)
 
 
 class SearchFields(TypedDict, total=False):

@@ -122,9 +122,7 @@ class Stages:
         reward = self._reward(target)
         self.progress.start(title, self.request.episodes)
         trials, outcomes = self._store.trials(folder.run_id), []
-        told = [
-            Trial(o.policy, reward(o.score), {"kl": o.score.kl}, is_own=False) for o in earlier
-        ]
+        told = [Trial(o.policy, reward(o.score), {"kl": o.score.kl}, is_own=False) for o in earlier]
         problem = make_problem(self.graph, self.choices, target, self.harm, self.request.seed)
         searcher = CheckpointedSearcher(
             lambda: make_searcher(self.request.agent, problem, self.request.episodes),
