@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +15,10 @@ from haq.blas import ONE_THREAD
 
 # Before any test imports numpy.
 os.environ.update({**ONE_THREAD, **os.environ})
+
+# Hundreds of processes are started here: each would compile every source anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says more of what else the machine does.
 settings.register_profile("no_deadline", deadline=None)

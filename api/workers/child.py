@@ -80,7 +80,7 @@ def search(errand: Errand) -> None:
     """Begin a search, or go on with it, and write its report. Raises HaqError."""
     from haq.connect import open_boards
     from haq.crew import Crew, open_workers
-    from haq.report import write_report
+    from haq.report.page import write_report
     from haq.search.asked import make_request
     from haq.search.pause import PatientBoard
     from haq.search.run import run_search

@@ -322,7 +322,7 @@ def carry_out(request: SearchRequest, folder: RunFolder, means: Means, as_json: 
 def finish(folder: RunFolder, as_json: bool) -> None:
     """Write the report of a search that has ended, and print its result."""
     from haq.cli._result import tell_result
-    from haq.report import write_report
+    from haq.report.page import write_report
     from haq.store.run_folder import read_json
 
     write_report(folder.path)

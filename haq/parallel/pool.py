@@ -99,8 +99,10 @@ class PoolWorkers:
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self) -> ProcessPoolExecutor:
-        # Not forked: threads of torch and of ncnn do not live on in a copy.
-        context = get_context("spawn")
+        # Not forked from this one: threads of torch and of ncnn do not live on in a copy. They are
+        # copies of a process that has loaded torch and has not computed anything.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         told_to_leave, self._leave = context.Pipe(duplex=False)
         return ProcessPoolExecutor(self._count, context, begin, (self._make, told_to_leave))
 

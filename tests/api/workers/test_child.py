@@ -85,7 +85,7 @@ def test_searches_are_evaluated_where_the_operator_says(
     monkeypatch.setattr("haq.crew.open_workers", open_workers)
     monkeypatch.setattr("haq.connect.open_boards", open_boards)
     monkeypatch.setattr("haq.search.run.run_search", lambda *given: seen.append(given[-2]))
-    monkeypatch.setattr("haq.report.write_report", lambda path: None)
+    monkeypatch.setattr("haq.report.page.write_report", lambda path: None)
     monkeypatch.setattr(child, "write_layers", lambda file, request: None)
     child.search(ERRAND)
     assert seen == [Crew(ray=ray), ray is not None, "workers"]

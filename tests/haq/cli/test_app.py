@@ -24,7 +24,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(path: Path) -> Path:
         raise error
 
-    monkeypatch.setattr("haq.report.write_report", broken)
+    monkeypatch.setattr("haq.report.page.write_report", broken)
 
 
 def test_a_real_process_ends_with_two_and_one_line(cwd: Path) -> None:

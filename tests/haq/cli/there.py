@@ -10,7 +10,7 @@ from typing import Any
 from api.jobs import Job
 from api.service import Service
 from api.workers.errand import asked_from
-from haq.report import write_report
+from haq.report.page import write_report
 from haq.search.asked import make_request
 from haq.search.run import run_search
 from haq.store import RunFolder

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from haq.report import write_report
 from haq.report.front import Point, front_plot, front_points, limits, trial_places
+from haq.report.page import write_report
 from haq.store import RunFolder, write_json
 from quant.errors import InputError
 from tests.haq.report.test_page import Page, read_page, write_run

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from haq.report import write_report
-from haq.report.page import count_bits, kilobytes, scientific, share, used_up
+from haq.report.page import count_bits, kilobytes, scientific, share, used_up, write_report
 from haq.search.final import Winner
 from haq.search.loop import Outcome
 from haq.search.rated import Rated, ScoreKind
