@@ -26,13 +26,16 @@ from quant.trace.aten_layers import (
 from quant.trace.aten_tokens import vector_norm
 from quant.trace.call import Call
 from quant.trace.functions import FUNCTIONS
+from quant.trace.padding import BORDERS
 from quant.trace.pending import Pending, Value, by_channel
-from quant.trace.pools import resize
+from quant.trace.pools import padded, resize
 from quant.trace.program import Constant
 
 Read = Callable[[Pending, Call], Any]
 FLOAT32 = 7
 """As torch.export writes a type (ScalarType in torch/_export/serde/schema.py)."""
+SELU = (1.6732632423543772, 1.0507009873554805)
+"""Alpha and scale of Klambauer et al. 2017."""
 END = 2**63 - 1
 """Where a slice ends that goes on to the end."""
 
@@ -122,8 +125,10 @@ def relu6(pending: Pending, call: Call) -> Value:
 
 
 def pad(pending: Pending, call: Call) -> Value:
-    """Zeros around an image."""
+    """Zeros around an image, or pixels of it."""
     amounts = call.args[1]
+    if BORDERS.get(call.argument(2, "mode", "constant")) in ("reflect", "replicate"):
+        return padded(replace(call, args=(pending.plain(call.args[0]), *call.args[1:])))
     words = [arg for arg in call.args[2:] if isinstance(arg, str)]
     fill = [arg for arg in call.args[2:] if isinstance(arg, int | float)]
     if words not in ([], ["constant"]) or any(fill) or any(amounts[4:]):
@@ -149,7 +154,9 @@ def take(pending: Pending, call: Call) -> Value:
 
 
 def elu(call: Call) -> Any:
-    """An exponential linear unit: elu(x, alpha, scale, scale of the input)."""
+    """An exponential linear unit: elu(x, alpha, scale, scale of the input); SELU is one."""
+    if np.allclose((call.argument(1, "alpha", 1), call.argument(2, "scale", 1)), SELU):
+        return FUNCTIONS["selu"](call)
     if (call.argument(2, "scale", 1), call.argument(3, "input_scale", 1)) != (1, 1):
         raise ModelError(f"operation '{call.name}': an ELU with a scale is not supported")
     return FUNCTIONS["elu"](call)

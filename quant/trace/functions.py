@@ -13,6 +13,7 @@ from quant.fold import Norm
 from quant.graph import Op
 from quant.trace.activations import (
     activation,
+    celu,
     clamp,
     elu,
     gelu,
@@ -27,11 +28,14 @@ from quant.trace.pools import (
     adaptive_pool,
     avg_pool,
     even_max_pool,
+    from_pixels,
     interpolate,
+    local_response_norm,
     max_pool,
     maximum,
     mean,
     over_channels,
+    padded,
     to_pixels,
 )
 from quant.trace.seen import Seen
@@ -208,12 +212,15 @@ FUNCTIONS: dict[str, Read] = {
     **{"truediv": div, "div": div, "softmax": softmax, "log_softmax": log_softmax},
     **{"clamp": clamp, "clip": clamp, "hardtanh": hardtanh},
     **{"tanh": activation("tanh"), "mish": activation("mish"), "elu": elu},
-    **{"softplus": softplus},
+    **{"softplus": softplus, "selu": activation("selu"), "celu": celu},
+    **{"softsign": activation("softsign"), "logsigmoid": activation("log_sigmoid")},
+    **{"log_sigmoid": activation("log_sigmoid"), "abs": activation("abs")},
     **{"adaptive_avg_pool2d": adaptive_pool, "avg_pool2d": avg_pool},
     **{"adaptive_max_pool2d": even_max_pool, "amax": maximum},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},
-    **{"pixel_shuffle": to_pixels},
+    **{"pixel_shuffle": to_pixels, "pixel_unshuffle": from_pixels},
+    **{"pad": padded, "local_response_norm": local_response_norm},
     **dict.fromkeys(("dropout", "dropout2d", "stochastic_depth"), in_evaluation),
     **dict.fromkeys(("contiguous", "clone", "detach"), identity),
 }

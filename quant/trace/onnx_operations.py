@@ -10,10 +10,10 @@ import onnx
 
 from quant.details import Slope
 from quant.graph import Op
-from quant.trace.numbered import pixel_shuffle
+from quant.trace.numbered import pixel_shuffle, pixel_unshuffle
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
-from quant.trace.onnx_norms import group_norm, instance_norm, prelu
+from quant.trace.onnx_norms import group_norm, instance_norm, prelu, response_norm
 from quant.trace.onnx_pools import (
     average_pool,
     global_max_pool,
@@ -25,6 +25,8 @@ from quant.trace.onnx_pools import (
 from quant.trace.pending import Value, by_channel
 
 Read = Callable[[OnnxCall], Any]
+SELU = (1.67326319217681884765625, 1.05070102214813232421875)
+"""Alpha and gamma, as ONNX has them."""
 
 
 def add(call: OnnxCall) -> Value:
@@ -156,6 +158,34 @@ def elu(call: OnnxCall) -> Value:
     return call.pending.builder.activate(call.name, call.source, "elu", slope)
 
 
+def celu(call: OnnxCall) -> Value:
+    """An ELU with the same slope on both sides of 0."""
+    slope = Slope(call.attribute("alpha", 1.0))
+    return call.pending.builder.activate(call.name, call.source, "celu", slope)
+
+
+def selu(call: OnnxCall) -> Value:
+    """torch's SELU."""
+    if not np.allclose((call.attribute("alpha", SELU[0]), call.attribute("gamma", SELU[1])), SELU):
+        raise call.refused("has other numbers than those of Klambauer et al. 2017")
+    return call.pending.builder.activate(call.name, call.source, "selu")
+
+
+def logarithm(call: OnnxCall) -> Value:
+    """The logarithm of a sigmoid, as torch exports it."""
+    sigmoid = call.pending.builder.node(call.source)
+    if sigmoid.op != "sigmoid":
+        raise call.refused("is of other than a sigmoid, which is not supported")
+    return call.pending.builder.activate(call.name, sigmoid.inputs[0], "log_sigmoid")
+
+
+def from_pixels(call: OnnxCall) -> Value:
+    """Channels made of pixels, those of one place in a square behind one another."""
+    builder, side = call.pending.builder, call.attribute("blocksize")
+    made = pixel_unshuffle(builder, f"{call.name}_squares", call.source, side)
+    return builder.shuffle(call.name, made, call.before[0])
+
+
 def to_pixels(call: OnnxCall) -> Value:
     """Pixels made of channels, as torch's pixel shuffle makes them."""
     if call.attribute("mode", b"DCR") not in ("CRD", b"CRD"):
@@ -219,6 +249,8 @@ OPERATIONS: dict[str, Read] = {
     **{"HardSwish": activation("hardswish"), "Mish": activation("mish")},
     **{"Softplus": activation("softplus")},
     **{"Tanh": activation("tanh"), "Elu": elu, "PRelu": prelu, "DepthToSpace": to_pixels},
+    **{"Selu": selu, "Celu": celu, "Softsign": activation("softsign"), "Log": logarithm},
+    **{"Abs": activation("abs"), "SpaceToDepth": from_pixels, "LRN": response_norm},
     **{"InstanceNormalization": instance_norm, "GroupNormalization": group_norm},
     **dict.fromkeys(("Identity", "Dropout"), identity),
     **{"Cast": cast, "Softmax": softmax, "LogSoftmax": softmax},

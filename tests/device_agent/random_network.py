@@ -23,11 +23,13 @@ KINDS = (
     *("conv", "conv", "conv", "depthwise", "depthwise", "pool", "join", "linear"),
     *("relu", "clip", "sigmoid", "swish", "hardsigmoid", "hardswish"),
     *("mish", "softplus", "tanh", "elu", "prelu", "group_norm", "squares"),
+    *("selu", "celu", "abs", "negative", "root", "quotient", "power", "gathered", "pad", "lrn"),
     *("gate", "spatial", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
 )
 ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale", "prelu")
 LARGEST = 2**14
 """Numbers in a blob: a linear layer at the end takes them all."""
+OF_SIZES = ("root", "quotient", "power")
 JOINS = (0, 1, 2, 4, 5)
 ACTIVATIONS: tuple[dict[int, Value], ...] = ({}, {9: 1}, {9: 3, 10: (0.0, 6.0)})
 
@@ -84,6 +86,8 @@ def random_layers(
                 "BinaryOp", name, (source, f"{name}_m"), (name,), {0: int(rng.choice(JOINS))}
             ),
         ]
+    if kind in OF_SIZES:
+        return of_size(rng, kind, name, source)
     if kind != "gate":
         return [random_layer(rng, kind, name, source, shapes)]
     window: dict[int, Value] = {0: 1, 1: shapes[source][2], 11: shapes[source][1], 5: 1}
@@ -93,6 +97,17 @@ def random_layers(
         NcnnLayer("Pooling", mean, (source,), (mean,), window),
         NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))}),
     ]
+
+
+def of_size(rng: Generator, kind: str, name: str, source: str) -> list[NcnnLayer]:
+    """What is only possible for numbers above 0, and finite where these are not near it."""
+    size = NcnnLayer("Clip", f"{name}_s", (source,), (f"{name}_s",), {0: 0.1, 1: 10.0})
+    if kind == "quotient":
+        return [size, NcnnLayer("BinaryOp", name, (source, *size.outputs), (name,), {0: 3})]
+    root: dict[int, Value] = {0: int(rng.choice((5, 15)))}
+    power: dict[int, Value] = {0: 6, 1: 1, 2: float(rng.uniform(0.3, 3))}
+    how = ("UnaryOp", root) if kind == "root" else ("BinaryOp", power)
+    return [size, NcnnLayer(how[0], name, size.outputs, (name,), how[1])]
 
 
 def random_layer(
@@ -136,6 +151,11 @@ def random_layer(
         "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
         **{"mish": ("Mish", {}), "softplus": ("Softplus", {}), "tanh": ("TanH", {})},
         "elu": ("ELU", {0: 0.7}),
+        **{"selu": ("SELU", {0: 1.67, 1: 1.05}), "celu": ("CELU", {0: 0.5})},
+        **{"abs": ("AbsVal", {}), "negative": ("UnaryOp", {0: 1})},
+        "gathered": ("Reorg", {0: whole(rng, 1, 3)}),
+        "pad": ("Padding", {**{k: whole(rng, 0, 4) for k in (0, 1, 2, 3)}, 4: whole(rng, 0, 2)}),
+        "lrn": ("LRN", {0: 0, 1: whole(rng, 1, 7), 2: 0.5, 3: 0.75, 4: 1.0}),
         "squares": ("PixelShuffle", {0: whole(rng, 1, 3)}),
         "pool": ("Pooling", random_pool(rng)),
         "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[0]),), 11: (0,)}),
@@ -192,7 +212,7 @@ def random_group_norm(rng: Generator, name: str, source: str, channels: int) -> 
 
 
 def reduction(rng: Generator) -> dict[int, Value]:
-    return {0: whole(rng, 3, 4), 1: 0, 3: (0,), 4: 1, 5: 1}
+    return {0: int(rng.choice((3, 4, 8))), 1: 0, 3: (0,), 4: 1, 5: 1}
 
 
 def random_pool(rng: Generator) -> dict[int, Value]:

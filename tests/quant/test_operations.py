@@ -178,6 +178,32 @@ def squares(rng: Generator, channels: int) -> Operation:
     return nn.Sequential(nn.ReLU(), stem, nn.PixelShuffle(side), nn.ReLU())
 
 
+def padding(rng: Generator, channels: int) -> Operation:
+    """Of all kinds, before a convolution, a pool, or nothing."""
+    pads = tuple(whole(rng, 0, 3) for _ in range(4))
+    kinds = (nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d)
+    found = kinds[whole(rng, 0, 2)](pads)  # type: ignore[arg-type]
+    then: list[nn.Module] = [
+        nn.Conv2d(channels, 5, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.Tanh(),
+        nn.Conv2d(channels, 4, 3, padding=(1, 2), padding_mode="reflect"),
+    ]
+    return nn.Sequential(nn.ReLU(), found, then[whole(rng, 0, 3)])
+
+
+def response_norm(rng: Generator, channels: int) -> Operation:
+    alpha, beta = rng.uniform(0, 2, 2).tolist()
+    return nn.LocalResponseNorm(2 * whole(rng, 0, 3) + 1, alpha, beta, float(rng.uniform(0.5, 2)))
+
+
+def gathered(rng: Generator, channels: int) -> Operation:
+    """Channels made of pixels, whose sides are made to fit."""
+    side = whole(rng, 1, 3)
+    up = nn.Upsample((side * whole(rng, 1, 4), side * whole(rng, 1, 4)))
+    return nn.Sequential(nn.ReLU(), up, nn.PixelUnshuffle(side), nn.ReLU())
+
+
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
     **{"max": max_pooling, "avg": avg_pooling, "cells": cells, "up": up},
@@ -197,6 +223,12 @@ OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     "tanh": lambda rng, c: lambda x: torch.tanh(x) + x.tanh(),
     "elu": lambda rng, c: nn.ELU(float(rng.uniform(0, 2))),
     **{"prelu": prelu, "clip": clip, "group_norm": group_norm, "squares": squares},
+    **{"padding": padding, "response_norm": response_norm, "gathered": gathered},
+    "selu": lambda rng, c: nn.SELU(),
+    "celu": lambda rng, c: nn.CELU(float(rng.uniform(0.1, 2))),
+    "softsign": lambda rng, c: nn.Softsign(),
+    "log_sigmoid": lambda rng, c: nn.LogSigmoid(),
+    "abs": lambda rng, c: lambda x: torch.abs(x) + x.abs(),
     **{"extremes": extremes, "spatial": lambda rng, c: SpatialAttention()},
 }
 

@@ -158,6 +158,13 @@ def test_a_softmax_over_the_classes_is_left_out(op: str, tmp_path: Path) -> None
         (node("PRelu", ["x", "s"]), {"s": random(1)}, ["prelu"]),
         (node("Clip", ["x", "low"]), {"low": np.float32(-0.5)}, ["clip"]),
         (node("DepthToSpace", ["x"], blocksize=2, mode="CRD"), {}, ["pixel_shuffle"]),
+        (node("Selu", ["x"]), {}, ["selu"]),
+        (node("Celu", ["x"], alpha=0.5), {}, ["celu"]),
+        (node("Softsign", ["x"]), {}, ["softsign"]),
+        (node("Abs", ["x"]), {}, ["abs"]),
+        (node("LRN", ["x"], size=3, alpha=0.1, beta=0.5, bias=2.0), {}, ["local_response_norm"]),
+        (node("Pad", ["x", "p"], mode="reflect"), {"p": [0, 0, 1, 2, 0, 0, 0, 1]}, ["pad"]),
+        (node("Pad", ["x", "p"], mode="edge"), {"p": [0, 0, 1, 2, 0, 0, 0, 1]}, ["pad"]),
         (
             node("InstanceNormalization", ["x", "g", "b"], epsilon=1e-3),
             {"g": random(4), "b": random(4)},
@@ -171,6 +178,26 @@ def test_what_stays_float_between_layers(
     made = model([step], (1, 4, 6, 5), constants)
     check(made, (4, 6, 5))
     assert ops_of(made, tmp_path) == ops
+
+
+def test_channels_made_of_pixels(tmp_path: Path) -> None:
+    """ONNX has those of one place in a square behind one another, torch those of one channel."""
+    made = model([node("SpaceToDepth", ["x"], blocksize=2)])
+    check(made)
+    assert ops_of(made, tmp_path) == ["pixel_unshuffle", "shuffle"]
+
+
+def test_the_logarithm_of_a_sigmoid(tmp_path: Path) -> None:
+    made = model([node("Sigmoid", ["x"], "h"), node("Log", ["h"])])
+    check(made)
+    assert ops_of(made, tmp_path) == ["log_sigmoid"]
+
+
+def test_padding_before_a_pool(tmp_path: Path) -> None:
+    steps = [node("Pad", ["x", "p"], "h"), node("MaxPool", ["h"], kernel_shape=[2, 2])]
+    made = model(steps, constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]})
+    check(made)
+    assert ops_of(made, tmp_path) == ["pad", "max_pool"]
 
 
 def test_a_layer_that_is_used_twice_is_two(tmp_path: Path) -> None:
@@ -421,15 +448,13 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
             "is not supported: only nearest and linear",
         ),
         (
-            model([node("Pad", ["x", "p"], mode="reflect")],
-                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]}),
-            "pads other than zeros",
+            model([node("Pad", ["x", "p", "v"])],
+                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1], "v": np.float32(1)}),
+            "pads other than zeros or pixels",
         ),
-        (
-            model([node("Pad", ["x", "p"], "h"), node("MaxPool", ["h"], kernel_shape=[2, 2])],
-                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]}),
-            "padding is only supported before a convolution",
-        ),
+        (model([node("LRN", ["x"], size=2)]), "the network does not run"),
+        (model([node("Selu", ["x"], alpha=1.0)]), "has other numbers"),
+        (model([node("Abs", ["x"], "h"), node("Log", ["h"])]), "is of other than a sigmoid"),
         (
             model([node("Conv", ["x", "x"])], shape=(1, 1, 4, 4)),
             "computes its input 1 from the image",
