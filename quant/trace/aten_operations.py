@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from quant.errors import ModelError
+from quant.trace import aten_tokens
+from quant.trace.arranged import cut
 from quant.trace.aten_layers import (
     addmm,
+    array,
     batch_norm,
     conv,
     convolution,
@@ -36,6 +39,8 @@ FLOAT32 = 7
 """As torch.export writes a type (ScalarType in torch/_export/serde/schema.py)."""
 SELU = (1.6732632423543772, 1.0507009873554805)
 """Alpha and scale of Klambauer et al. 2017."""
+IMAGE_WEIGHT = 4
+"""Axes of a weight of images."""
 END = 2**63 - 1
 """Where a slice ends that goes on to the end."""
 
@@ -138,7 +143,7 @@ def pad(pending: Pending, call: Call) -> Value:
 
 
 def take(pending: Pending, call: Call) -> Value:
-    """A range of channels: slice(x, axis, start, end, step)."""
+    """A range of channels, rows or columns: slice(x, axis, start, end, step)."""
     axis, start, stop = (
         call.argument(1, "dim", 0),
         call.argument(2, "start"),
@@ -147,10 +152,21 @@ def take(pending: Pending, call: Call) -> Value:
     step = call.argument(4, "step", 1)
     if start in (None, 0) and stop in (None, END) and step == 1:
         return call.args[0]  # type: ignore[no-any-return]
-    if call.axis(axis) != 1 or step != 1:
-        raise ModelError(f"operation '{call.name}': only ranges of channels (dim 1) are taken")
-    first, last, _ = slice(start, stop).indices(call.before.shape[1])
-    return pending.builder.slice(call.name, pending.plain(call.args[0]), first, last)
+    source = pending.plain(call.args[0])
+    return cut(pending.builder, call.name, source, call.axis(axis), slice(start, stop, step))
+
+
+def conv1d(pending: Pending, call: Call) -> Value:
+    """A convolution of a sequence that is seen in an image or a vector."""
+    return aten_tokens.conv1d(replace(call, args=(pending.plain(call.args[0]), *call.args[1:])))
+
+
+def convolution_of_any(pending: Pending, call: Call) -> Value:
+    """A convolution of an image, or of a sequence."""
+    if array(call, 1).ndim == IMAGE_WEIGHT:
+        return convolution(pending, call)
+    source = pending.plain(call.args[0])
+    return aten_tokens.convolution(replace(call, args=(source, *call.args[1:])))
 
 
 def elu(call: Call) -> Any:
@@ -214,7 +230,8 @@ def kept(constant: Constant, *_: object) -> Constant:
 
 
 ATEN: Mapping[str, Read] = {
-    **{"conv2d": conv, "convolution": convolution, "conv_transpose2d": deconv},
+    **{"conv2d": conv, "conv1d": conv1d},
+    **{"convolution": convolution_of_any, "conv_transpose2d": deconv},
     **{"linear": linear, "addmm": addmm, "mm": matmul, "matmul": matmul},
     **{"batch_norm": batch_norm, "_native_batch_norm_legit_no_training": frozen_norm},
     **{"add": add, "sub": subtract, "rsub": subtract, "mul": multiply, "div": divide},

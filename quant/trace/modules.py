@@ -12,16 +12,19 @@ from quant.details import Grouping, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm, norm_of
 from quant.graph import Floats, Weights
+from quant.trace import sequences
 from quant.trace.activation_modules import ACTIVATIONS
 from quant.trace.call import Call
 from quant.trace.numbered import group_norm, prelu
 from quant.trace.padding import BORDERS, pad, unpadded
 from quant.trace.pixel_modules import PIXELS
+from quant.trace.seen import Seen
+from quant.trace.sequences import Steps
 from quant.trace.tokens import TokenBuilder
 from quant.trace.windows import Pads, Window, pair, torch_pads
 
 R = TypeVar("R")
-Read = Callable[[Call, Any], str]
+Read = Callable[[Call, Any], str | Seen]
 
 
 def reader_of(name: str, module: nn.Module) -> Read:
@@ -80,6 +83,16 @@ def deconv(call: Call, module: nn.ConvTranspose2d) -> str:
     return call.builder.deconv(call.target, call.source, call.shape, weights, how)
 
 
+def conv1d(call: Call, module: nn.Conv1d) -> Seen:
+    """A convolution over one axis."""
+    if module.padding_mode != "zeros":
+        raise ModelError(f"layer {call.target}: padding_mode '{module.padding_mode}' over one axis")
+    value = call.args[0]
+    seen = value if isinstance(value, Seen) else call.builder.see(value)
+    steps = Steps(module.stride, module.padding, module.dilation, module.groups)
+    return sequences.conv1d(call.builder, call.target, seen, layer_weights(module), steps)
+
+
 def linear(call: Call, module: nn.Linear) -> str:
     """A matrix product of a vector."""
     if call.before.ndim != 2:
@@ -102,7 +115,7 @@ def norm_numbers(name: str, module: nn.BatchNorm2d | nn.InstanceNorm2d) -> Norm:
 
 
 def layer_weights(
-    layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, outputs: int | None = None
+    layer: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear, outputs: int | None = None
 ) -> Weights:
     """float32 copies of a layer's weight and bias; a missing bias becomes zeros."""
     weight = floats(layer.weight)
@@ -167,6 +180,7 @@ MODULES: dict[type, Read] = {
     **ACTIVATIONS,
     **PIXELS,
     nn.Conv2d: conv,
+    nn.Conv1d: conv1d,
     nn.ConvTranspose2d: deconv,
     nn.Linear: linear,
     nn.BatchNorm1d: norm,

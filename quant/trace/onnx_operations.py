@@ -11,6 +11,7 @@ import onnx
 from quant.details import Slope
 from quant.graph import Op
 from quant.trace.numbered import pixel_shuffle, pixel_unshuffle
+from quant.trace.onnx_arranged import concat, reshape, split, take, transpose
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
 from quant.trace.onnx_norms import group_norm, instance_norm, prelu, response_norm
@@ -23,6 +24,8 @@ from quant.trace.onnx_pools import (
     resize,
 )
 from quant.trace.pending import Value, by_channel
+from quant.trace.seen import Seen
+from quant.trace.tokens import TokenBuilder
 
 Read = Callable[[OnnxCall], Any]
 SELU = (1.67326319217681884765625, 1.05070102214813232421875)
@@ -90,60 +93,20 @@ def operands(call: OnnxCall) -> tuple[list[Value], Any]:
     return [call.values[variable[0]]], constant
 
 
-def concat(call: OnnxCall) -> Value:
-    """Values joined along the channels."""
-    if call.attribute("axis") % (1 + len(call.shape)) != 1:
-        raise call.refused("joins another axis than channels (1)")
-    sources = [call.pending.plain(call.values[name]) for name in call.step.inputs]
-    return call.pending.builder.concat(call.name, sources)
-
-
-def split(call: OnnxCall) -> tuple[Value, ...]:
-    """Ranges of channels, one behind the other."""
-    if call.axis(call.attribute("axis", 0)) != 1:
-        raise call.refused("splits another axis than channels (1)")
-    found, start = [], 0
-    for index, part in enumerate(call.step.outputs):
-        stop = start + call.shape_of(part)[0]
-        name = f"{call.name}_{index}"
-        found.append(call.pending.builder.slice(name, call.source, start, stop))
-        start = stop
-    return tuple(found)
-
-
-def take(call: OnnxCall) -> Value:
-    """A range of channels."""
-    starts, ends, axes, steps = (call.constant(index) for index in (1, 2, 3, 4))
-    if starts is None or ends is None:
-        raise call.refused("says no range of channels")
-    given = range(len(starts)) if axes is None else axes.tolist()
-    if [call.axis(axis) for axis in given] != [1] or (steps is not None and steps.tolist() != [1]):
-        raise call.refused("takes other than a range of channels")
-    start, stop, _ = slice(int(starts[0]), int(ends[0])).indices(call.before[0])
-    return call.pending.builder.slice(call.name, call.source, start, stop)
-
-
-def reshape(call: OnnxCall) -> Value:
-    """The same numbers in another shape."""
-    return call.pending.builder.reshape(call.name, call.source, call.shape)
-
-
-def transpose(call: OnnxCall) -> Value:
-    """Axes in another order."""
-    order = call.attribute("perm") or range(len(call.before), -1, -1)
-    return call.pending.builder.permute(call.name, call.source, list(order))
-
-
 def expand(call: OnnxCall) -> Value:
-    """A factor a channel, which needs no pixels to be multiplied with an image."""
-    if call.before[1:] != (1, 1):
-        raise call.refused("expands other than a factor a channel (C, 1, 1)")
-    return call.value
+    """A number a channel, a pixel, a row or a column, as it can be joined with an image."""
+    return call.pending.builder.expand(call.name, call.source, call.shape)
 
 
 def activation(op: Op) -> Read:
-    """An operation that is one activation."""
-    return lambda call: call.pending.builder.activate(call.name, call.source, op)
+    """An operation that is one activation, also of a sequence."""
+
+    def read(call: OnnxCall) -> Value:
+        if isinstance(call.value, Seen):
+            return TokenBuilder(call.pending.builder).activate(call.name, call.value, op)
+        return call.pending.builder.activate(call.name, call.source, op)
+
+    return read
 
 
 def leaky_relu(call: OnnxCall) -> Value:

@@ -6,7 +6,7 @@ from typing import Any
 
 from quant.details import Interpolation, Pool
 from quant.trace import padding
-from quant.trace.builder import PIXELS, Axes
+from quant.trace.nodes import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
 from quant.trace.padding import BORDERS
@@ -56,7 +56,8 @@ def mean(call: OnnxCall) -> Value:
         axes = PIXELS - done
     if not axes or not axes <= PIXELS:
         raise call.refused("is over other axes than (2, 3), or (1) that stays")
-    return call.pending.builder.mean(call.name, call.source, axes)
+    kept = bool(call.attribute("keepdims", 1))
+    return call.pending.builder.mean(call.name, call.source, axes, kept)
 
 
 def global_max_pool(call: OnnxCall) -> Value:

@@ -6,8 +6,8 @@ from typing import Any
 
 from quant.details import Interpolation, Neighbours, Pool
 from quant.errors import ModelError
-from quant.trace.builder import PIXELS, Axes
 from quant.trace.call import Call
+from quant.trace.nodes import PIXELS, Axes
 from quant.trace.numbered import pixel_shuffle, pixel_unshuffle, response_norm
 from quant.trace.padding import BORDERS, pad
 from quant.trace.windows import both_sides, even_window, fits, is_even, pair
@@ -31,7 +31,8 @@ def mean(call: Call) -> str:
             f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
             "supported"
         )
-    return call.builder.mean(call.name, call.source, axes)
+    kept = bool(call.argument(2, "keepdim", False))
+    return call.builder.mean(call.name, call.source, axes, kept)
 
 
 def pixel_axes(call: Call) -> Axes:

@@ -26,7 +26,7 @@ from quant.operations import avg_pool, max_pool, run_operation
 from quant.policy import Policy, uniform
 from quant.quantized import QuantizedLayer, QuantizedLayers
 from quant.trace import trace
-from tests.quant.blocks import SpatialAttention, deal
+from tests.quant.blocks import ChannelAttention, CoordinateAttention, SpatialAttention, deal
 from tests.quant.networks import randomise
 
 CLOSE = 1e-5
@@ -204,6 +204,81 @@ def gathered(rng: Generator, channels: int) -> Operation:
     return nn.Sequential(nn.ReLU(), up, nn.PixelUnshuffle(side), nn.ReLU())
 
 
+class Does(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Operation) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def channel_attention(rng: Generator, channels: int) -> Operation:
+    return ChannelAttention(2 * whole(rng, 0, 3) + 1)
+
+
+def coordinate_attention(rng: Generator, channels: int) -> Operation:
+    return CoordinateAttention(channels, whole(rng, 1, 9)).eval()
+
+
+def over_one_axis(rng: Generator, channels: int) -> Operation:
+    """A sequence of all pixels, or of the means of rows."""
+    kernel, groups = whole(rng, 1, 4), int(rng.choice([1, channels]))
+    stride, padding, dilation = whole(rng, 1, 2), whole(rng, 0, 2), whole(rng, 1, 2)
+    conv = nn.Conv1d(channels, 2 * channels, kernel, stride, padding, dilation, groups)
+    before = nn.Flatten(2) if rng.random() < 0.5 else Does(lambda x: x.mean(3))
+    return nn.Sequential(before, conv, nn.Sigmoid(), Does(lambda x: x.unsqueeze(2)))
+
+
+def parts(rng: Generator, channels: int) -> Operation:
+    """Ranges of rows and columns, also in steps, and these joined again."""
+    first, second = (slice(whole(rng, 0, 2), None, whole(rng, 1, 3)) for _ in range(2))
+    kinds: list[Operation] = [
+        lambda x: x[:, :, first, second],
+        lambda x: F.relu(x)[..., second],
+        lambda x: x[..., :-1, 1:] + x.narrow(2, 1, x.shape[2] - 1)[..., :-1],
+        lambda x: torch.cat([x, torch.sigmoid(x)[..., first, :]], 2),
+        lambda x: torch.cat([x[..., first], F.relu(x)], 3),
+        lambda x: torch.cat([x.chunk(2, 2)[1].tanh(), x.chunk(2, 2)[0]], -2),
+        lambda x: torch.cat([x[..., :-1:2, :-1:2], x[..., 1::2, 1::2]], 1),
+    ]
+    size = (whole(rng, 3, 9), whole(rng, 3, 9))
+    return nn.Sequential(nn.Upsample(size), Does(kinds[whole(rng, 0, len(kinds) - 1)]))
+
+
+def by_line(rng: Generator, channels: int) -> Operation:
+    """Joined with a number a row or a column, and turned where there is only one of these."""
+    kinds: list[Operation] = [
+        lambda x: x + x.mean(2, True),
+        lambda x: torch.maximum(x.mean(3, keepdim=True), x),
+        lambda x: x * x.mean(3, True) * x.mean(2, True),
+        lambda x: x.mean(3, True).transpose(2, 3),
+        lambda x: x.mean(2, True).permute(0, 1, 3, 2).sigmoid(),
+        lambda x: x * x.mean(2, True).mean(3, True) + x.mean(2, True).expand_as(x),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def reorganised(rng: Generator, channels: int) -> Operation:
+    """Channels made of pixels, and pixels of channels, by axes that are moved."""
+    side, rows, columns = whole(rng, 2, 3), whole(rng, 1, 4), whole(rng, 1, 4)
+    up = nn.Sequential(nn.ReLU(), nn.Upsample((side * rows, side * columns)))
+    order = [(0, 1, 3, 5, 2, 4), (0, 3, 5, 1, 2, 4)][whole(rng, 0, 1)]
+
+    def gather(x: Tensor) -> Tensor:
+        split = x.view(-1, channels, rows, side, columns, side)
+        return split.permute(*order).reshape(-1, channels * side * side, rows, columns)
+
+    def spread(x: Tensor) -> Tensor:
+        split = gather(x).view(-1, channels, side, side, rows, columns)
+        moved = split.permute(0, 1, 4, 2, 5, 3)
+        return moved.reshape(-1, channels, rows * side, columns * side).tanh()
+
+    return nn.Sequential(up, Does(gather if rng.random() < 0.5 else spread))
+
+
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
     **{"max": max_pooling, "avg": avg_pooling, "cells": cells, "up": up},
@@ -229,6 +304,9 @@ OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     "softsign": lambda rng, c: nn.Softsign(),
     "log_sigmoid": lambda rng, c: nn.LogSigmoid(),
     "abs": lambda rng, c: lambda x: torch.abs(x) + x.abs(),
+    **{"channel_attention": channel_attention, "coordinate_attention": coordinate_attention},
+    **{"over_one_axis": over_one_axis, "parts": parts, "by_line": by_line},
+    "reorganised": reorganised,
     **{"extremes": extremes, "spatial": lambda rng, c: SpatialAttention()},
 }
 

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from quant.errors import ModelError
 from tests.quant.networks import Shape
@@ -185,6 +186,48 @@ def test_channels_made_of_pixels(tmp_path: Path) -> None:
     made = model([node("SpaceToDepth", ["x"], blocksize=2)])
     check(made)
     assert ops_of(made, tmp_path) == ["pixel_unshuffle", "shuffle"]
+
+
+def test_ranges_of_rows_and_columns_in_steps(tmp_path: Path) -> None:
+    ranges = {"from": [1, 0, -7], "to": [3, 99, 8], "axes": [1, 2, -1], "steps": [1, 2, 3]}
+    made = model([node("Slice", ["x", *ranges])], constants=ranges)
+    check(made)
+    assert ops_of(made, tmp_path) == ["slice", "max_pool", "take", "max_pool"]
+
+
+def test_rows_and_columns_are_split_and_joined(tmp_path: Path) -> None:
+    split = helper.make_node("Split", ["x", "sizes"], ["a", "b"], axis=3)
+    made = model([split, node("Concat", ["b", "a"], axis=-2)], constants={"sizes": [4, 4]})
+    check(made)
+    assert ops_of(made, tmp_path) == ["take", "take", "concat"]
+
+
+def test_a_convolution_over_the_means_of_channels(tmp_path: Path) -> None:
+    """As ECA has it, by axes that are swapped, and by shapes alone."""
+    last, weights = {"last": [-1]}, {"c.weight": random(1, 1, 3)}
+    conv = {"pads": [1, 1], "kernel_shape": [3]}
+    steps = [
+        node("GlobalAveragePool", ["x"], "g"),
+        node("Squeeze", ["g", "last"], "s"),
+        node("Transpose", ["s"], "t", perm=[0, 2, 1]),
+        node("Conv", ["t", "c.weight"], "c", **conv),
+        node("Sigmoid", ["c"], "a"),
+        node("Transpose", ["a"], "b", perm=[0, 2, 1]),
+        node("Unsqueeze", ["b", "last"]),
+    ]
+    made = model(steps, constants={**last, **weights})
+    check(made)
+    assert ops_of(made, tmp_path)[1:] == ["reshape", "conv", "sigmoid", "reshape"]
+    shapes = {"row": [0, 1, -1], "image": [0, -1, 1, 1]}
+    steps = [
+        node("GlobalAveragePool", ["x"], "g"),
+        node("Reshape", ["g", "row"], "r"),
+        node("Conv", ["r", "c.weight"], "c", **conv),
+        node("Reshape", ["c", "image"]),
+    ]
+    made = model(steps, constants={**shapes, **weights})
+    check(made)
+    assert ops_of(made, tmp_path)[1:] == ["reshape", "conv", "reshape"]
 
 
 def test_the_logarithm_of_a_sigmoid(tmp_path: Path) -> None:
@@ -427,7 +470,14 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
         (model([node("Sinh", ["x"])]), "operation Sinh 'the_y' is not supported"),
         (model([node("Softmax", ["x"])]), "is over another axis than classes"),
         (model([node("Div", ["x", "x"])]), "divides by what is no constant"),
-        (model([node("Concat", ["x", "x"], axis=2)]), "joins another axis"),
+        (model([node("Concat", ["x", "x"], axis=0)]), "mixes the images of a batch"),
+        (model([node("Slice", ["x", "z", "e", "z"])], constants={"z": [0], "e": [1]}),
+         "takes some of the images"),
+        (
+            model([node("Squeeze", ["x"], "h"), node("Conv", ["h", "c"], pads=[0, 1])],
+                  shape=(2, 3, 8, 1), constants={"c": random(4, 3, 2)}),
+            "pads one end of its axis more",
+        ),
         (model([node("Transpose", ["x"], perm=[0, 2, 3, 1])]), "is read with its axes moved"),
         (model([node("HardSigmoid", ["x"])]), "has other factors"),
         (
