@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from quant.errors import ModelError
-from quant.trace import aten_tokens
+from quant.trace import aten_tokens, powers
 from quant.trace.arranged import cut
+from quant.trace.aten_constants import only_number
 from quant.trace.aten_layers import (
     addmm,
     array,
@@ -76,11 +77,33 @@ def multiply(pending: Pending, call: Call) -> Value:
 
 
 def divide(pending: Pending, call: Call) -> Value:
-    """A value divided by constants."""
+    """A value divided by another one or by constants, or constants by a value."""
     values, constant = operands(call)
+    if constant is None and not call.kwargs:
+        one, other = (pending.plain(value) for value in values)
+        return pending.builder.div(call.name, one, other)
+    if constant is not None and values[0] is not call.args[0]:
+        source = pending.plain(values[0])
+        inverse = pending.builder.activate(f"{call.name}_inverse", source, "reciprocal")
+        return pending.times(call.name, inverse, constant)
     if call.kwargs or constant is None or values[0] is not call.args[0] or np.any(constant == 0):
         raise ModelError(f"operation '{call.name}' divides by what is no constant")
     return pending.times(call.name, values[0], 1.0 / constant)
+
+
+def power(pending: Pending, call: Call) -> Value:
+    """A value to a power that is a number, perhaps one of the network's."""
+    exponent = call.args[1]
+    if isinstance(exponent, Constant):
+        exponent = only_number(exponent)
+    if not isinstance(exponent, int | float):
+        raise ModelError(f"operation '{call.name}' is no power by a number")
+    return powers.power(pending.builder, call.name, pending.plain(call.args[0]), exponent)
+
+
+def negative(pending: Pending, call: Call) -> Value:
+    """A value with its sign changed."""
+    return pending.times(call.name, call.args[0], -1.0)
 
 
 def refuse_alpha(call: Call) -> None:
@@ -202,39 +225,13 @@ def cast(call: Call) -> Any:
     return call.args[0]
 
 
-def transposed(constant: Constant, order: tuple[int, ...] | None = None) -> Constant:
-    """A constant with its axes in another order, by default the last first."""
-    return replace(constant, value=constant.value.transpose(order))
-
-
-def swapped(constant: Constant, one: int, other: int) -> Constant:
-    """A constant with two axes swapped."""
-    return replace(constant, value=constant.value.swapaxes(one, other))
-
-
-def reshaped(constant: Constant, shape: list[int]) -> Constant:
-    """A constant in another shape."""
-    return replace(constant, value=constant.value.reshape(shape))
-
-
-def expanded(constant: Constant, sizes: list[int | None], **_: object) -> Constant:
-    """A constant repeated along axes; the batch's size, where that is not fixed, stays as it is."""
-    shape = (1,) * (len(sizes) - constant.value.ndim) + constant.value.shape
-    wanted = [old if new in (None, -1) else new for old, new in zip(shape, sizes, strict=True)]
-    return replace(constant, value=np.broadcast_to(constant.value, [size or 1 for size in wanted]))
-
-
-def kept(constant: Constant, *_: object) -> Constant:
-    """The constant as it is."""
-    return constant
-
-
 ATEN: Mapping[str, Read] = {
     **{"conv2d": conv, "conv1d": conv1d},
     **{"convolution": convolution_of_any, "conv_transpose2d": deconv},
     **{"linear": linear, "addmm": addmm, "mm": matmul, "matmul": matmul},
     **{"batch_norm": batch_norm, "_native_batch_norm_legit_no_training": frozen_norm},
     **{"add": add, "sub": subtract, "rsub": subtract, "mul": multiply, "div": divide},
+    **{"pow": power, "neg": negative},
     **{"clamp": clip, "clamp_min": clip, "clamp_max": clip_above},
     **{"hardtanh": hardtanh, "relu6": relu6, "prelu": prelu, "_prelu_kernel": prelu},
     **{"group_norm": group_norm, "native_group_norm": native_group_norm},
@@ -256,11 +253,3 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **dict.fromkeys(("to", "_to_copy"), cast),
 }
 """Operations that read images and vectors alone."""
-
-FOLDED: Mapping[str, Callable[..., Constant]] = {
-    **{"permute": transposed, "t": transposed, "transpose": swapped},
-    **dict.fromkeys(("view", "reshape", "_unsafe_view"), reshaped),
-    **{"expand": expanded},
-    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), kept),
-}
-"""What is done to weights before they are used."""

@@ -14,7 +14,8 @@ from torch import nn
 from quant.errors import ModelError
 from quant.graph import Network
 from quant.trace.arranged import settle
-from quant.trace.aten_operations import ATEN, FOLDED, PLAIN
+from quant.trace.aten_constants import FOLDED
+from quant.trace.aten_operations import ATEN, PLAIN
 from quant.trace.aten_tokens import ATEN_TOKENS, WITH_WEIGHTS
 from quant.trace.builder import Builder
 from quant.trace.call import Call

@@ -88,6 +88,15 @@ class Builder(Nodes):
         """The product of two values, as `join`."""
         return self.join(name, "mul", sources, "the product")
 
+    def div(self, name: str, one: str, other: str) -> str:
+        """One value divided by another, as `join`; a vector by a number, too."""
+        if other in self._expanded or len(self.node(other).shape) > 1:
+            one = self.pixel(f"{name}_pixel", one)
+        one, other = (self._unexpanded(source, (one, other)) for source in (one, other))
+        if prod(self.shape(name, one)) < prod(self.shape(name, other)):
+            return self.mul(name, (one, self.activate(f"{name}_inverse", other, "reciprocal")))
+        return self.join(name, "div", (one, other), "the quotient")
+
     def join(self, name: str, op: Op, sources: Sequence[str], what: str) -> str:
         """Two values of one shape number by number, or an image and a number a channel or a pixel.
 
@@ -113,12 +122,18 @@ class Builder(Nodes):
     def expand(self, name: str, source: str, shape: Shape) -> str:
         """A number a channel, a pixel, a row or a column, for an image of `shape` to be joined."""
         before = self.image_shape(name, source)
+        shape = (*shape, 1, 1) if len(shape) == 1 else shape
         if before == shape:
             return source
         if before not in numbers_of(shape):
             raise ModelError(f"operation '{name}' expands other than a number a channel or a pixel")
         self._expanded[name] = shape, source
         return name
+
+    def pixel(self, name: str, source: str) -> str:
+        """A vector as an image of one pixel; images as they are."""
+        shape = self.shape(name, source)
+        return source if len(shape) > 1 else self._plain(name, "reshape", (source,), (*shape, 1, 1))
 
     def reduce(self, name: str, source: str, op: Op) -> str:
         """The mean or the maximum of all channels: (1, H, W)."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from quant.errors import ModelError
-from quant.fold import Norm
 from quant.graph import Op
 from quant.trace import arranged
 from quant.trace.activations import (
@@ -23,6 +21,17 @@ from quant.trace.activations import (
     log_softmax,
     softmax,
     softplus,
+)
+from quant.trace.arithmetic import (
+    add,
+    channel_norm,
+    div,
+    inverse_root,
+    mul,
+    normalize,
+    power,
+    square,
+    subtract,
 )
 from quant.trace.call import Call
 from quant.trace.pools import (
@@ -43,43 +52,6 @@ from quant.trace.seen import Seen
 
 Read = Callable[[Call], Any]
 EVERYTHING = slice(None)
-
-
-def add(call: Call) -> str:
-    """The sum of two tensors."""
-    return call.builder.add(call.name, operands(call, "the sum of two values of one shape"))
-
-
-def mul(call: Call) -> str:
-    """The product of two tensors, or of attention's scores and a number."""
-    if isinstance(call.argument(1, "other"), int | float):
-        return scaled(call, call.args[1])
-    return call.builder.mul(call.name, operands(call, "the product of two values"))
-
-
-def div(call: Call) -> str:
-    """Attention's scores divided by a number."""
-    number = call.argument(1, "other")
-    if not isinstance(number, int | float) or not number:
-        raise ModelError(f"operation '{call.name}' divides by what is no number")
-    return scaled(call, 1 / number)
-
-
-def scaled(call: Call, factor: float) -> str:
-    """Scores times a number. Raises ModelError for other images."""
-    heads = call.builder.nodes.get(call.source)
-    if heads is None or heads.op != "scores":
-        raise ModelError(f"operation '{call.name}' is not the product of two values")
-    zeros = np.zeros(heads.shape[0])
-    return call.builder.norm(call.name, call.source, Norm(zeros, zeros + factor, zeros))
-
-
-def operands(call: Call, wanted: str) -> tuple[str, ...]:
-    """The two tensors that are joined. Raises ModelError where one is a number."""
-    tensors = call.args[:2]
-    if call.kwargs or len(tensors) != 2 or not all(isinstance(x, str) for x in tensors):
-        raise ModelError(f"operation '{call.name}' is not {wanted}")
-    return tensors
 
 
 def concat(call: Call) -> str:
@@ -199,6 +171,10 @@ def identity(call: Call) -> str:
 
 FUNCTIONS: dict[str, Read] = {
     **dict.fromkeys(("add", "add_", "iadd"), add),
+    **dict.fromkeys(("sub", "subtract"), subtract),
+    **{"pow": power, "square": square, "rsqrt": inverse_root, "normalize": normalize},
+    **{"sqrt": activation("sqrt"), "reciprocal": activation("reciprocal")},
+    **{"linalg_vector_norm": channel_norm},
     **dict.fromkeys(("mul", "mul_", "imul", "multiply"), mul),
     **dict.fromkeys(("cat", "concat", "concatenate"), concat),
     **dict.fromkeys(("chunk", "split", "tensor_split"), split),

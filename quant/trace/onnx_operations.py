@@ -11,6 +11,16 @@ import onnx
 from quant.details import Slope
 from quant.graph import Op
 from quant.trace.numbered import pixel_shuffle, pixel_unshuffle
+from quant.trace.onnx_arithmetic import (
+    add,
+    channel_norm,
+    divide,
+    extreme,
+    multiply,
+    negative,
+    power,
+    subtract,
+)
 from quant.trace.onnx_arranged import concat, reshape, split, take, transpose
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
@@ -23,74 +33,13 @@ from quant.trace.onnx_pools import (
     pad,
     resize,
 )
-from quant.trace.pending import Value, by_channel
+from quant.trace.pending import Value
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder
 
 Read = Callable[[OnnxCall], Any]
 SELU = (1.67326319217681884765625, 1.05070102214813232421875)
 """Alpha and gamma, as ONNX has them."""
-
-
-def add(call: OnnxCall) -> Value:
-    """The sum of two values, or of a value and constants."""
-    variable, constant = operands(call)
-    if constant is None:
-        return call.pending.builder.add(call.name, [call.pending.plain(v) for v in variable])
-    return call.pending.plus(call.name, variable[0], constant)
-
-
-def extreme(op: Op, what: str) -> Read:
-    """The larger or the smaller of two values."""
-
-    def read(call: OnnxCall) -> Value:
-        variable, constant = operands(call)
-        if constant is not None:
-            raise call.refused("is of a value and constants: only of two values is it supported")
-        sources = [call.pending.plain(value) for value in variable]
-        return call.pending.builder.join(call.name, op, sources, what)
-
-    return read
-
-
-def subtract(call: OnnxCall) -> Value:
-    """A value less another one or constants, or constants less a value."""
-    variable, constant = operands(call)
-    if constant is None:
-        negative = call.pending.times(f"{call.name}_negative", variable[1], -1.0)
-        both = [call.pending.plain(value) for value in (variable[0], negative)]
-        return call.pending.builder.add(call.name, both)
-    if call.file.constant(call.step.inputs[0]) is None:
-        return call.pending.plus(call.name, variable[0], -constant)
-    negative = call.pending.times(call.name, variable[0], -1.0)
-    return call.pending.plus(call.name, negative, constant)
-
-
-def multiply(call: OnnxCall) -> Value:
-    """The product of two values, or of a value and constants."""
-    variable, constant = operands(call)
-    if constant is None:
-        return call.pending.product(call.name, *variable)
-    return call.pending.times(call.name, variable[0], constant)
-
-
-def divide(call: OnnxCall) -> Value:
-    """A value divided by constants."""
-    variable, constant = operands(call)
-    if constant is None or call.file.constant(call.step.inputs[1]) is None or np.any(constant == 0):
-        raise call.refused("divides by what is no constant, which is not supported")
-    return call.pending.times(call.name, variable[0], 1.0 / constant)
-
-
-def operands(call: OnnxCall) -> tuple[list[Value], Any]:
-    """The values that are joined, and the constants if one side is that."""
-    variable = [name for name in call.step.inputs if call.file.constant(name) is None]
-    constants = [name for name in call.step.inputs if name not in variable]
-    if not constants:
-        return [call.values[name] for name in variable], None
-    shape = call.shape_of(variable[0])
-    constant = by_channel(call.name, call.file.values[constants[0]], shape)
-    return [call.values[variable[0]]], constant
 
 
 def expand(call: OnnxCall) -> Value:
@@ -200,6 +149,8 @@ OPERATIONS: dict[str, Read] = {
     **{"Conv": conv, "ConvTranspose": deconv, "Gemm": gemm, "MatMul": matmul},
     **{"BatchNormalization": batch_norm},
     **{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide},
+    **{"Pow": power, "Neg": negative, "ReduceL2": channel_norm},
+    **{"Sqrt": activation("sqrt"), "Reciprocal": activation("reciprocal")},
     **{"Max": extreme("maximum", "the maximum"), "Min": extreme("minimum", "the minimum")},
     **{"Concat": concat, "Split": split, "Slice": take},
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),

@@ -312,6 +312,51 @@ class FocusBlock(nn.Module):
         return logits
 
 
+class GeneralisedMean(nn.Module):
+    """A mean of powers, whose exponent is learned (GeM, Radenovic et al. 2018)."""
+
+    def __init__(self, exponent: float) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.full((1,), exponent))
+
+    def forward(self, x: Tensor) -> Tensor:
+        powers = x.clamp(min=1e-6).pow(self.exponent)
+        mean = F.avg_pool2d(powers, (x.size(-2), x.size(-1)))
+        return mean.pow(1.0 / self.exponent)
+
+
+class PlainLayerNorm(nn.Module):
+    """A norm over channels as ConvNeXt's published code writes it."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.rand(channels) + 0.5)
+        self.bias = nn.Parameter(torch.randn(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = x.mean(1, keepdim=True)
+        s = (x - u).pow(2).mean(1, keepdim=True)
+        x = (x - u) / torch.sqrt(s + self.eps)
+        return self.weight[:, None, None] * x + self.bias[:, None, None]
+
+
+class RetrievalBlock(nn.Module):
+    """Means of powers of what was normalised, as features for retrieval have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3, 2), nn.ReLU())
+        self.block = nn.Sequential(conv_bn(12, 12, 3, groups=12), nn.ReLU6(), conv_bn(12, 24, 1))
+        self.classifier = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.normalize(self.block(self.stem(x)), dim=1)
+        x = F.adaptive_avg_pool2d(torch.abs(x).clamp(min=1e-6).pow(2.5), 1) ** (1 / 2.5)
+        logits: Tensor = self.classifier(F.normalize(x.flatten(1)) + torch.sqrt(x.flatten(1) ** 2))
+        return logits
+
+
 class FaceBlock(nn.Module):
     """What else is found between layers: slopes of its own, norms of what is read, pixels made."""
 
@@ -369,6 +414,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "decoder": (DecoderBlock, (3, 16, 20)),
     "face": (FaceBlock, (3, 14, 10)),
     "focus": (FocusBlock, (3, 14, 12)),
+    "retrieval": (RetrievalBlock, (3, 14, 12)),
     "pyramid": (PyramidBlock, (3, 14, 10)),
     "convnext": (ConvNeXtBlock, (3, 12, 16)),
     "transformer": (TransformerBlock, (3, 16, 12)),

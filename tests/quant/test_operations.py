@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant.details import Cells, Channels, Detail, Groups, Limits, Pool, Resize, Slope, Squares
+from quant.errors import ModelError
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
-from quant.graph import Node, Op, Weights
+from quant.graph import Network, Node, Op, Weights
 from quant.ncnn.build import dump, float_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import Engine
@@ -26,7 +27,15 @@ from quant.operations import avg_pool, max_pool, run_operation
 from quant.policy import Policy, uniform
 from quant.quantized import QuantizedLayer, QuantizedLayers
 from quant.trace import trace
-from tests.quant.blocks import ChannelAttention, CoordinateAttention, SpatialAttention, deal
+from quant.trace.aten_reader import export
+from tests.quant.blocks import (
+    ChannelAttention,
+    CoordinateAttention,
+    GeneralisedMean,
+    PlainLayerNorm,
+    SpatialAttention,
+    deal,
+)
 from tests.quant.networks import randomise
 
 CLOSE = 1e-5
@@ -279,6 +288,49 @@ def reorganised(rng: Generator, channels: int) -> Operation:
     return nn.Sequential(up, Does(gather if rng.random() < 0.5 else spread))
 
 
+def powers(rng: Generator, channels: int) -> Operation:
+    """Whole and negative ones, roots, and others of what is not negative."""
+    root = float(rng.uniform(0.3, 5))
+    kinds: list[Operation] = [
+        lambda x: x**2 + x.pow(3),
+        lambda x: torch.square(x) ** 5,
+        lambda x: x.relu().sqrt() + F.relu6(x) ** root,
+        lambda x: x.sigmoid() ** -2 + x.sigmoid().pow(-0.25 - root / 5),
+        lambda x: torch.rsqrt(x.abs() + 1) + 2 / F.softplus(x),
+        lambda x: x.abs().add(1).reciprocal(),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def quotients(rng: Generator, channels: int) -> Operation:
+    """Of two values, also of a small one and a large one, and of vectors."""
+    kinds: list[Operation] = [
+        lambda x: x / (1 + x.sigmoid()),
+        lambda x: x / (2 + torch.tanh(x.mean((2, 3), True))),
+        lambda x: x.mean(1, True).sigmoid() + 1 / x.sigmoid(),
+        lambda x: torch.tanh(x).amax((2, 3), True) / (x * x + 1),
+        lambda x: x.sigmoid() - x / torch.sigmoid(x.mean(2, True)),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def generalised_mean(rng: Generator, channels: int) -> Operation:
+    """Pooling between the mean and the maximum (Radenovic et al. 2018), by a learned power."""
+    return GeneralisedMean(3.0 if rng.random() < 0.3 else float(rng.uniform(1, 4)))
+
+
+def normalised(rng: Generator, channels: int) -> Operation:
+    """Divided by the norm over channels, also vectors and images that are 0 somewhere."""
+    kinds: list[Operation] = [
+        lambda x: F.normalize(x),
+        lambda x: F.normalize(x.relu(), dim=1, eps=1e-3),
+        lambda x: F.normalize(x.mean((2, 3)), dim=-1),
+        lambda x: F.normalize(x.flatten(1)),
+        lambda x: x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-6),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
     **{"max": max_pooling, "avg": avg_pooling, "cells": cells, "up": up},
@@ -306,7 +358,9 @@ OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     "abs": lambda rng, c: lambda x: torch.abs(x) + x.abs(),
     **{"channel_attention": channel_attention, "coordinate_attention": coordinate_attention},
     **{"over_one_axis": over_one_axis, "parts": parts, "by_line": by_line},
-    "reorganised": reorganised,
+    **{"reorganised": reorganised, "powers": powers, "quotients": quotients},
+    **{"generalised_mean": generalised_mean, "normalised": normalised},
+    "channel_norm": lambda rng, c: PlainLayerNorm(c, 0.1),
     **{"extremes": extremes, "spatial": lambda rng, c: SpatialAttention()},
 }
 
@@ -339,7 +393,7 @@ def test_all_engines_compute_the_same(kind: str, seed: int) -> None:
             expected = module(images).numpy()
     except (RuntimeError, ValueError):
         assume(False)  # the kernel is larger than the image, or a norm of one pixel
-    network = trace(module, shape)
+    network = read(module, shape)
     engine = Engine.from_memory(*dump(float_layers(network)))
     net = FakeQuantNet(network.graph, AsItIs(network.weights), Capabilities())
     model = export_onnx(net, uniform(network.graph.layer_names, 32, 32))
@@ -351,6 +405,14 @@ def test_all_engines_compute_the_same(kind: str, seed: int) -> None:
     for name, value in found.items():
         assert value.shape == expected.shape == (2, *network.graph.nodes[-1].shape), name
         assert np.abs(value - expected).max() <= CLOSE * max(1.0, np.abs(expected).max()), name
+
+
+def read(module: nn.Module, shape: tuple[int, int, int]) -> Network:
+    """By torch.fx, or where that does not read it by torch.export, as networks of users are."""
+    try:
+        return trace(module, shape)
+    except ModelError:
+        return export(module, shape)
 
 
 class AsItIs:

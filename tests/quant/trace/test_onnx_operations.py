@@ -181,6 +181,23 @@ def test_what_stays_float_between_layers(
     assert ops_of(made, tmp_path) == ops
 
 
+def test_quotients_powers_and_norms(tmp_path: Path) -> None:
+    steps = [
+        node("Sigmoid", ["x"], "s"),
+        node("Pow", ["s", "p"], "q"),
+        node("Reciprocal", ["q"], "r"),
+        node("Sqrt", ["r"], "t"),
+        node("ReduceL2", ["x", "axes"], "n"),
+        node("Div", ["t", "n"], "d"),
+        node("Div", ["two", "d"], "e"),
+        node("Neg", ["e"]),
+    ]
+    made = model(steps, constants={"p": np.float32(2.5), "axes": [1], "two": np.float32(2)})
+    check(made)
+    ops = ["sigmoid", "power", "reciprocal", "sqrt", "channel_norm", "div", "reciprocal", "scale"]
+    assert ops_of(made, tmp_path) == ops
+
+
 def test_channels_made_of_pixels(tmp_path: Path) -> None:
     """ONNX has those of one place in a square behind one another, torch those of one channel."""
     made = model([node("SpaceToDepth", ["x"], blocksize=2)])
@@ -469,7 +486,9 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
     [
         (model([node("Sinh", ["x"])]), "operation Sinh 'the_y' is not supported"),
         (model([node("Softmax", ["x"])]), "is over another axis than classes"),
-        (model([node("Div", ["x", "x"])]), "divides by what is no constant"),
+        (model([node("Div", ["x", "c"])], constants={"c": np.float32(0)}), "divides by 0"),
+        (model([node("Pow", ["x", "c"])], constants={"c": random(3, 1, 1)}), "more than one expon"),
+        (model([node("ReduceL2", ["x", "c"])], constants={"c": [2]}), "other axes than channels"),
         (model([node("Concat", ["x", "x"], axis=0)]), "mixes the images of a batch"),
         (model([node("Slice", ["x", "z", "e", "z"])], constants={"z": [0], "e": [1]}),
          "takes some of the images"),
