@@ -90,7 +90,9 @@ def random_layers(
         return of_size(rng, kind, name, source)
     if kind != "gate":
         return [random_layer(rng, kind, name, source, shapes)]
-    window: dict[int, Value] = {0: 1, 1: shapes[source][2], 11: shapes[source][1], 5: 1}
+    _, height, width = shapes[source]
+    rows, columns = [(height, width), (1, width), (height, 1)][whole(rng, 0, 2)]
+    window: dict[int, Value] = {0: 1, 1: columns, 11: rows, 5: 1}
     mean, others = f"{name}_mean", [b for b, s in shapes.items() if s == shapes[source]]
     inputs = (str(rng.choice(others)), mean)
     return [
@@ -127,9 +129,12 @@ def random_layer(
         inputs = (source, str(rng.choice(others)))
         return NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))})
     if kind == "concat":
-        others = [b for b, other in shapes.items() if other[1:] == shape[1:] and b != "in0"]
+        axis = whole(rng, 0, len(shape) - 1)
+        same = shape[:axis] + shape[axis + 1 :]
+        alike = (b for b, s in shapes.items() if len(s) > axis and s[:axis] + s[axis + 1 :] == same)
+        others = [blob for blob in alike if blob != "in0"]
         more = [str(rng.choice(others)) for _ in range(whole(rng, 1, 3))]
-        return NcnnLayer("Concat", name, (source, *more), (name,), {0: 0})
+        return NcnnLayer("Concat", name, (source, *more), (name,), {0: axis})
     if kind == "deconv":
         return random_deconv(rng, name, source, shape[0])
     if kind == "prelu":
@@ -141,7 +146,8 @@ def random_layer(
         factors, shifts = rng.normal(0, 1, (2, shape[0])).astype(np.float32)
         payload = Payload(factors, shifts, tag=None)
         return NcnnLayer("Scale", name, (source,), (name,), {0: shape[0], 1: 1}, payload)
-    start = whole(rng, 0, shape[0])
+    axis = whole(rng, 0, len(shape) - 1)
+    start = whole(rng, 0, shape[axis])
     types: dict[str, tuple[str, dict[int, Value]]] = {
         "relu": ("ReLU", {0: float(rng.choice((0.0, 0.1)))}),
         "clip": ("Clip", {0: -0.5, 1: 6.0}),
@@ -158,7 +164,7 @@ def random_layer(
         "lrn": ("LRN", {0: 0, 1: whole(rng, 1, 7), 2: 0.5, 3: 0.75, 4: 1.0}),
         "squares": ("PixelShuffle", {0: whole(rng, 1, 3)}),
         "pool": ("Pooling", random_pool(rng)),
-        "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[0]),), 11: (0,)}),
+        "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[axis]),), 11: (axis,)}),
         "shuffle": ("ShuffleChannel", {0: whole(rng, 2, 8)}),
         "reshape": ("Reshape", {0: -1}),
         "pixel": ("Reshape", {0: 1, 1: 1, 2: shape[0]}),
