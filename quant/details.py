@@ -7,6 +7,8 @@ from typing import Literal
 
 Interpolation = Literal["nearest", "bilinear", "aligned"]
 """Bilinear between pixels that are areas, or `aligned`: points, whose corners keep their place."""
+Border = Literal["zeros", "reflect", "replicate"]
+"""What is padded: zeros, the pixels mirrored in the outermost ones, or these again."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,60 @@ class Limits:
 
 @dataclass(frozen=True)
 class Squares:
-    """Pixels in squares of `side` times `side` that a pixel shuffle makes of so many channels."""
+    """Pixels in squares of `side` times `side`, made of so many channels or into them."""
 
     side: int
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Tokens, the pixels of a row, from `start` up to, but without, `stop`."""
+class Rows:
+    """Rows of pixels from `start` up to, but without, `stop`."""
 
     start: int
     stop: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Columns of pixels, which tokens are, from `start` up to, but without, `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is joined where it is not channels: rows (1) behind one another, or columns (2)."""
+
+    axis: Literal[1, 2]
+
+
+@dataclass(frozen=True)
+class Pads:
+    """Pixels that an image gets around it: `pads` is (left, right, top, bottom)."""
+
+    pads: tuple[int, int, int, int]
+    border: Border
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """The power, larger than 0, to which values are raised that are not negative."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A local response norm (Krizhevsky et al. 2012): x / (k + alpha / size * sum)^beta.
+
+    The sum is that of the squares of `size` channels, an odd number, with x in the middle.
+    """
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
 
 
 @dataclass(frozen=True)
@@ -131,7 +176,12 @@ Detail = (
     | Slope
     | Limits
     | Squares
+    | Rows
     | Tokens
+    | Side
+    | Pads
+    | Exponent
+    | Neighbours
     | Factor
     | Epsilon
     | Grouping

@@ -23,10 +23,12 @@ Op = Literal[
     "scale",
     "add",
     "mul",
+    "div",
     "maximum",
     "minimum",
     "channel_mean",
     "channel_max",
+    "channel_norm",
     "concat",
     "slice",
     "take",
@@ -40,6 +42,8 @@ Op = Literal[
     "max_pool",
     "resize",
     "pixel_shuffle",
+    "pixel_unshuffle",
+    "pad",
     "relu",
     "relu6",
     "leaky_relu",
@@ -52,11 +56,20 @@ Op = Literal[
     "softplus",
     "tanh",
     "elu",
+    "selu",
+    "celu",
+    "softsign",
+    "log_sigmoid",
+    "abs",
+    "sqrt",
+    "reciprocal",
+    "power",
     "prelu",
     "clip",
     "softmax",
     "layer_norm",
     "group_norm",
+    "local_response_norm",
 ]
 Activation = Literal["none", "relu", "relu6"]
 Floats = NDArray[np.float32]
@@ -156,10 +169,10 @@ class Node:
     Tokens are images of one row: (C, 1, T), and a linear layer of each is a 1x1 convolution.
 
     Layers are described by `layer`, all other operations that need it by `detail`. The second
-    value of a sum, a product and the like may have one pixel or one channel: (C, 1, 1) or
-    (1, height, width) beside (C, height, width). A `reshape` makes a vector of an
-    image, an image of one pixel of a vector, or tokens of an image. `constants` are the weights of
-    what is no quantizable layer, and so stays float.
+    value of a sum, a product and the like may have one pixel, one channel, one row or one column:
+    (C, 1, 1), (1, height, width), (C, 1, width) or (C, height, 1) beside (C, height, width). A
+    `reshape` makes a vector of an image, an image of one pixel of a vector, or a row of an image,
+    as tokens are. `constants` are the weights of what is no quantizable layer, and so stays float.
     """
 
     name: str

@@ -18,7 +18,8 @@ from quant.fake_quant import FakeQuantNet
 from quant.graph import Floats, Layer, Node
 from quant.onnx_attention import write_product
 from quant.onnx_nodes import OnnxNodes
-from quant.onnx_operations import onnx_pads, write_operation
+from quant.onnx_operations import write_operation
+from quant.onnx_pixels import onnx_pads
 from quant.policy import Policy
 from quant.quantized import InputLevels, QuantizedLayer
 

@@ -11,12 +11,17 @@ from quant.details import (
     Cells,
     Channels,
     Epsilon,
+    Exponent,
     Factor,
     Grouping,
     Groups,
     Limits,
+    Neighbours,
+    Pads,
     Pool,
     Resize,
+    Rows,
+    Side,
     Slope,
     Squares,
     Tokens,
@@ -31,13 +36,14 @@ from quant.onnx_attention import (
     write_softmax,
 )
 from quant.onnx_nodes import OnnxNodes
+from quant.onnx_pixels import onnx_pads, write_pads, write_slice, write_squares
 
 KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
     "add": ("Add", {}),
     "mul": ("Mul", {}),
+    "div": ("Div", {}),
     "maximum": ("Max", {}),
     "minimum": ("Min", {}),
-    "concat": ("Concat", {"axis": 1}),
     "global_avg_pool": ("GlobalAveragePool", {}),
     "relu": ("Relu", {}),
     "sigmoid": ("Sigmoid", {}),
@@ -46,9 +52,18 @@ KINDS: Mapping[Op, tuple[str, Mapping[str, Any]]] = {
     "mish": ("Mish", {}),
     "softplus": ("Softplus", {}),
     "tanh": ("Tanh", {}),
+    "selu": ("Selu", {}),
+    "softsign": ("Softsign", {}),
+    "abs": ("Abs", {}),
+    "sqrt": ("Sqrt", {}),
+    "reciprocal": ("Reciprocal", {}),
 }
-REDUCED: Mapping[Op, str] = {"channel_mean": "ReduceMean", "channel_max": "ReduceMax"}
-SLOPED: Mapping[Op, str] = {"leaky_relu": "LeakyRelu", "elu": "Elu"}
+REDUCED: Mapping[Op, str] = {
+    "channel_mean": "ReduceMean",
+    "channel_max": "ReduceMax",
+    "channel_norm": "ReduceL2",
+}
+SLOPED: Mapping[Op, str] = {"leaky_relu": "LeakyRelu", "elu": "Elu", "celu": "Celu"}
 INTERPOLATIONS: Mapping[str, Mapping[str, str]] = {
     "nearest": {
         "mode": "nearest",
@@ -73,6 +88,11 @@ def write_operation(onnx: OnnxNodes, node: Node, inputs: list[str]) -> str:
     if node.op == "silu":
         gate = onnx.node("Sigmoid", inputs, f"{node.name}.sigmoid")
         return onnx.node("Mul", [inputs[0], gate], node.name)
+    if node.op == "log_sigmoid":
+        return write_log_sigmoid(onnx, node.name, inputs[0])
+    if node.op == "concat":
+        axis = node.detail.axis if isinstance(node.detail, Side) else 0
+        return onnx.node("Concat", inputs, node.name, axis=1 + axis)
     if node.op == "gelu":
         return write_gelu(onnx, node.name, inputs[0])
     if node.op == "reshape":
@@ -88,7 +108,7 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
         return write_pool(onnx, node, x, detail)
     if isinstance(detail, Cells):
         return write_cells(onnx, node, x, detail)
-    if isinstance(detail, Channels | Tokens):
+    if isinstance(detail, Channels | Rows | Tokens):
         return write_slice(onnx, node, x, detail)
     if isinstance(detail, Groups):
         return write_shuffle(onnx, node, x, detail)
@@ -97,7 +117,14 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
     if isinstance(detail, Limits):
         return onnx.clip(x, detail.low, detail.high, node.name)
     if isinstance(detail, Squares):
-        return onnx.node("DepthToSpace", [x], node.name, blocksize=detail.side, mode="CRD")
+        return write_squares(onnx, node, x, detail)
+    if isinstance(detail, Pads):
+        return write_pads(onnx, node, x, detail)
+    if isinstance(detail, Exponent):
+        exponent = onnx.constant(f"{node.name}.exponent", np.array(detail.value, np.float32))
+        return onnx.node("Pow", [x, exponent], node.name)
+    if isinstance(detail, Neighbours):
+        return write_response_norm(onnx, node, x, detail)
     if isinstance(detail, Resize):
         sizes = onnx.integers(f"{node.name}.sizes", *node.shape[1:])
         how = {**INTERPOLATIONS[detail.mode], "axes": (2, 3)}
@@ -113,14 +140,6 @@ def write_detail(onnx: OnnxNodes, node: Node, x: str) -> str:
         return write_group_norm(onnx, node, x, detail, constants)
     write = CONSTANTS.get(node.op, write_scale)
     return write(onnx, node, x, constants)
-
-
-def write_slice(onnx: OnnxNodes, node: Node, x: str, part: Channels | Tokens) -> str:
-    """Append a range of channels or tokens."""
-    axis = 1 if isinstance(part, Channels) else 3
-    ends = (("starts", part.start), ("ends", part.stop), ("axes", axis))
-    given = [onnx.integers(f"{node.name}.{word}", value) for word, value in ends]
-    return onnx.node("Slice", [x, *given], node.name)
 
 
 def write_pool(onnx: OnnxNodes, node: Node, x: str, pool: Pool) -> str:
@@ -148,6 +167,19 @@ def shares(size: int, count: int) -> Floats:
     for row, (start, stop) in zip(found, cells, strict=True):
         row[start:stop] = 1 / (stop - start)
     return found
+
+
+def write_log_sigmoid(onnx: OnnxNodes, name: str, x: str) -> str:
+    """Append -softplus(-x), which is the logarithm of the sigmoid."""
+    negative = onnx.node("Neg", [x], f"{name}.negative")
+    softplus = onnx.node("Softplus", [negative], f"{name}.softplus")
+    return onnx.node("Neg", [softplus], name)
+
+
+def write_response_norm(onnx: OnnxNodes, node: Node, x: str, how: Neighbours) -> str:
+    """Append a local response norm; ONNX, too, divides alpha by the number of channels."""
+    numbers = {"size": how.size, "alpha": how.alpha, "beta": how.beta, "bias": how.k}
+    return onnx.node("LRN", [x], node.name, **numbers)
 
 
 def write_shuffle(onnx: OnnxNodes, node: Node, x: str, groups: Groups) -> str:
@@ -209,12 +241,6 @@ def write_scale(onnx: OnnxNodes, node: Node, x: str, weights: Weights) -> str:
 def by_channel(numbers: Floats, node: Node) -> Floats:
     """Numbers (C,) as they go with a batch of what a node gives."""
     return numbers.reshape(1, -1, *[1] * (len(node.shape) - 1))
-
-
-def onnx_pads(pads: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom) in ONNX's order (top, left, bottom, right)."""
-    left, right, top, bottom = pads
-    return (top, left, bottom, right)
 
 
 CONSTANTS: Mapping[Op, Callable[[OnnxNodes, Node, str, Weights], str]] = {

@@ -10,15 +10,21 @@ from torch.nn import functional as F
 
 from quant.attention import layer_norm, prepend
 from quant.details import (
+    Border,
     Cells,
     Channels,
     Epsilon,
+    Exponent,
     Factor,
     Grouping,
     Groups,
     Limits,
+    Neighbours,
+    Pads,
     Pool,
     Resize,
+    Rows,
+    Side,
     Slope,
     Squares,
     Tokens,
@@ -37,16 +43,29 @@ PLAIN: Mapping[Op, Callable[[Tensor], Tensor]] = {
     "mish": F.mish,
     "softplus": F.softplus,
     "tanh": torch.tanh,
+    "selu": F.selu,
+    "softsign": F.softsign,
+    "log_sigmoid": F.logsigmoid,
+    "abs": torch.abs,
+    "sqrt": torch.sqrt,
+    "reciprocal": torch.reciprocal,
 }
 TWO: Mapping[Op, Callable[[Tensor, Tensor], Tensor]] = {
     "add": torch.add,
     "mul": torch.mul,
+    "div": torch.div,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
 }
 SLOPED: Mapping[Op, Callable[[Tensor, float], Tensor]] = {
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
+    "celu": F.celu,
+}
+BORDERS: Mapping[Border, str] = {
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "replicate",
 }
 
 
@@ -58,7 +77,8 @@ def run_operation(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     if node.op in TWO:
         return TWO[node.op](x, inputs[1])
     if node.op == "concat":
-        return torch.cat(list(inputs), 1)
+        axis = node.detail.axis if isinstance(node.detail, Side) else 0
+        return torch.cat(list(inputs), 1 + axis)
     if node.op == "reshape":
         return x.reshape(len(x), *node.shape)
     if node.op == "global_avg_pool":
@@ -67,6 +87,9 @@ def run_operation(node: Node, inputs: Sequence[Tensor]) -> Tensor:
         return x.mean(1, keepdim=True)
     if node.op == "channel_max":
         return x.amax(1, keepdim=True)
+    if node.op == "channel_norm":
+        norms: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        return norms
     return run_detail(node, x)
 
 
@@ -87,7 +110,16 @@ def run_detail(node: Node, x: Tensor) -> Tensor:
     if isinstance(detail, Limits):
         return x.clamp(detail.low, detail.high)
     if isinstance(detail, Squares):
-        return F.pixel_shuffle(x, detail.side)
+        squares = F.pixel_shuffle if node.op == "pixel_shuffle" else F.pixel_unshuffle
+        return squares(x, detail.side)
+    if isinstance(detail, Pads):
+        return F.pad(x, detail.pads, BORDERS[detail.border])
+    if isinstance(detail, Exponent):
+        return x.pow(detail.value)
+    if isinstance(detail, Neighbours):
+        return F.local_response_norm(x, detail.size, detail.alpha, detail.beta, detail.k)
+    if isinstance(detail, Rows):
+        return x[:, :, detail.start : detail.stop]
     if isinstance(detail, Resize):
         return resize(x, node.shape, detail)
     if isinstance(detail, Tokens):

@@ -7,7 +7,7 @@ integer as a float where it expects one, and the other way round.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quant.errors import FormatError
 from quant.ncnn.format import INT8_TERM_KEY, MASK_KEY, NcnnLayer, Value
@@ -154,9 +154,10 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "ConvolutionDepthWise": {**CONVOLUTION, 7: GROUPS},
     "InnerProduct": {0: OUTPUTS, 1: BIAS, 2: WEIGHTS, **ACTIVATION},
     "Pooling": POOLING,
-    # Sum, difference, product, maximum, minimum of two blobs, or of a blob and a number.
+    # Sum, difference, product, quotient, maximum, minimum, power of two blobs, or of a blob and a
+    # number.
     "BinaryOp": {
-        0: Choice("operation", (0, 1, 2, 4, 5)),
+        0: Choice("operation", (0, 1, 2, 3, 4, 5, 6)),
         1: Choice("with a number", (0, 1)),
         2: Real("number"),
     },
@@ -171,17 +172,34 @@ RULES: Mapping[str, Mapping[int, Rule]] = {
     "Softplus": {},
     "TanH": {},
     "ELU": {0: Real("factor", 0.0, 1e3)},
+    "SELU": {0: Real("factor", 0.0, 1e3), 1: Real("scale", 0.0, 1e3)},
+    "CELU": {0: Real("factor", 1e-3, 1e3)},
+    "AbsVal": {},
+    # The negative, the square root, the reciprocal.
+    "UnaryOp": {0: Choice("operation", (1, 5, 15), required=True)},
+    "LRN": {
+        0: Choice("region", (0,)),
+        1: Whole("channels of a sum", 1, CHANNELS, required=True),
+        2: Real("alpha", 0.0, 1e6, required=True),
+        3: Real("beta", 0.0, 1e3, required=True),
+        4: Real("bias", 1e-6, 1e6, required=True),
+    },
     "PReLU": {0: Whole("slopes", 1, CHANNELS, required=True)},
-    # Mean or maximum over the channels, of which one stays.
+    # Mean, maximum or root of the sum of squares over the channels, of which one stays.
     "Reduction": {
-        0: Choice("operation", (3, 4), required=True),
+        0: Choice("operation", (3, 4, 8), required=True),
         1: Choice("all axes", (0,)),
         3: Index("axis", 0, required=True),
         4: Choice("whether the axis stays", (1,), required=True),
         5: Choice("way of counting", (1,), required=True),
     },
     "PixelShuffle": {0: Whole("side of a square", 1, 64, required=True)},
-    "Concat": {0: Choice("axis", (0, 2))},
+    "Reorg": {0: Whole("side of a square", 1, 64, required=True)},
+    "Padding": {
+        **{key: replace(PAD, required=True) for key in (0, 1, 2, 3)},
+        4: Choice("zeros, the outermost pixels, or mirrored ones", (0, 1, 2)),
+    },
+    "Concat": {0: Choice("axis", (0, 1, 2))},
     "Crop": {
         9: Index("start", CHANNELS, required=True),
         10: Index("end", CHANNELS, required=True),

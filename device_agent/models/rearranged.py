@@ -9,6 +9,8 @@ from typing import Any
 from quant.errors import FormatError
 from quant.ncnn.format import NcnnLayer
 
+MIRRORED = 2
+"""Kind of a Padding."""
 Image = tuple[int, int, int]
 Shape = tuple[int, ...]
 """(channels, height, width), or (length,) of a vector."""
@@ -17,19 +19,27 @@ Shape = tuple[int, ...]
 def joined_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
     """Shape of a BinaryOp's output, that of its first input.
 
-    The second one has the same shape, or a number a channel or a pixel of an image, or is a number.
+    The second one has the same shape, or a number a channel, a pixel, a row or a column of an
+    image, or is a number.
     """
     if layer.integer(1):
         return inputs[0]
     first, second = inputs
-    numbers = ((first[0], 1, 1), (1, *first[1:])) if len(first) == 3 else ()
-    if second not in (first, *numbers):
+    if second != first and second not in numbers_of(first):
         raise FormatError(f"layer {layer.name} joins shapes {first} and {second}")
     return first
 
 
+def numbers_of(shape: Shape) -> tuple[Shape, ...]:
+    """Shapes that have a number a channel, a pixel, a column or a row of an image."""
+    if len(shape) != 3:
+        return ()
+    channels, height, width = shape
+    return (channels, 1, 1), (1, height, width), (channels, 1, width), (channels, height, 1)
+
+
 def concat_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Concat's output: channels, or the pixels of rows, behind one another."""
+    """Shape of a Concat's output: channels, rows, or the pixels of rows, behind one another."""
     axis = layer.integer(0)
     others = {(*shape[:axis], *shape[axis + 1 :]) for shape in inputs}
     if len(others) != 1 or len(inputs[0]) <= axis:
@@ -39,13 +49,13 @@ def concat_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
 
 
 def crop_shape(layer: NcnnLayer, inputs: Sequence[Shape]) -> Shape:
-    """Shape of a Crop's output: a range of channels, or of the pixels of rows, and not all."""
+    """Shape of a Crop's output: a range of channels, of rows, or of their pixels, and not all."""
     shape, axis = inputs[0], only_number(layer, 11)
     start, end = only_number(layer, 9), only_number(layer, 10)
-    if axis not in (0, 2) or axis >= len(shape):
-        raise FormatError(f"layer {layer.name} cuts axis {axis} of {len(shape)}: only 0 and 2 of 3")
+    if axis >= len(shape):
+        raise FormatError(f"layer {layer.name} cuts axis {axis} of {len(shape)}")
     if not start < end <= shape[axis] or end - start == shape[axis]:
-        what = "channels" if axis == 0 else "pixels"
+        what = ("channels", "rows", "pixels")[axis]
         raise FormatError(
             f"layer {layer.name}: {what} {start} to {end} are no part of {shape[axis]} {what}"
         )
@@ -96,6 +106,13 @@ def reduced_shape(layer: NcnnLayer, shape: Image) -> Shape:
     return (1, *shape[1:])
 
 
+def local_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of an LRN's output, whose sums have a channel in their middle."""
+    if layer.integer(1) % 2 == 0:
+        raise FormatError(f"layer {layer.name} sums {layer.integer(1)} channels, an even number")
+    return shape
+
+
 def squared_shape(layer: NcnnLayer, shape: Image) -> Shape:
     """Shape of a PixelShuffle's output."""
     side = layer.integer(0)
@@ -104,6 +121,26 @@ def squared_shape(layer: NcnnLayer, shape: Image) -> Shape:
             f"layer {layer.name}: {shape[0]} channels make no squares of {side} pixels a side"
         )
     return (shape[0] // (side * side), shape[1] * side, shape[2] * side)
+
+
+def gathered_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a Reorg's output, which makes channels of squares of pixels."""
+    side = layer.integer(0)
+    if shape[1] % side or shape[2] % side:
+        raise FormatError(
+            f"layer {layer.name}: {shape[1]}x{shape[2]} pixels are no squares of {side} a side"
+        )
+    return (shape[0] * side * side, shape[1] // side, shape[2] // side)
+
+
+def padded_shape(layer: NcnnLayer, shape: Image) -> Shape:
+    """Shape of a Padding's output; pixels are mirrored in the outermost ones, so these stay."""
+    top, bottom, left, right = (layer.integer(key) for key in (0, 1, 2, 3))
+    if layer.integer(4) == MIRRORED and (
+        max(top, bottom) >= shape[1] or max(left, right) >= shape[2]
+    ):
+        raise FormatError(f"layer {layer.name} mirrors more pixels than {shape[1]}x{shape[2]} have")
+    return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
 
 
 def shuffled_shape(layer: NcnnLayer, shape: Image) -> Shape:

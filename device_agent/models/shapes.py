@@ -19,9 +19,12 @@ from device_agent.models.rearranged import (
     Shape,
     concat_shape,
     crop_shape,
+    gathered_shape,
     given,
     grouped_shape,
     joined_shape,
+    local_shape,
+    padded_shape,
     reduced_shape,
     reshaped,
     resized_shape,
@@ -48,7 +51,7 @@ MAX_ROW = 2**17
 SAME_SHAPE = frozenset(
     {
         *("Split", "ReLU", "Clip", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "GELU"),
-        *("Mish", "Softplus", "TanH", "ELU"),
+        *("Mish", "Softplus", "TanH", "ELU", "SELU", "CELU", "AbsVal", "UnaryOp"),
     }
 )
 
@@ -248,6 +251,8 @@ def operations(layer: NcnnLayer, inputs: Sequence[Shape], output: Shape) -> int:
     if layer.type == "Pooling" and not layer.integer(4):
         vertical, horizontal = pool_axes(layer)
         return prod(output) * vertical.kernel * horizontal.kernel
+    if layer.type == "LRN":
+        return prod(output) * layer.integer(1)
     return max(prod(output), sum(map(prod, inputs)))
 
 
@@ -276,4 +281,7 @@ IMAGE_SHAPE: Mapping[str, Callable[[NcnnLayer, Image], Shape]] = {
     "GroupNorm": grouped_shape,
     "PixelShuffle": squared_shape,
     "Reduction": reduced_shape,
+    "Reorg": gathered_shape,
+    "Padding": padded_shape,
+    "LRN": local_shape,
 }

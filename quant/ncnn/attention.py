@@ -8,12 +8,12 @@ do the products; it has their name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
 
 from quant.details import Epsilon, Factor
-from quant.graph import Layer, Node, Op
+from quant.graph import Layer, Op
 from quant.ncnn.format import NcnnLayer, Payload, Value
+from quant.ncnn.writing import Writing
 
 MULTIPLY = 2
 """Operation of a BinaryOp."""
@@ -21,37 +21,6 @@ WIDTH = 2
 """Axis of an image's pixels in a row."""
 CHANNELS_LAST, CHANNELS_FIRST, TURNED = 3, 4, 1
 """Orders of a Permute: (C, H, W) to (H, W, C) and back, and an image's last axes swapped."""
-
-
-@dataclass(frozen=True)
-class Writing:
-    """A node with the blobs that it reads and gives; made names begin with the node's own."""
-
-    node: Node
-    inputs: tuple[str, ...]
-    output: str
-
-    def layer(
-        self,
-        type_: str,
-        suffix: str,
-        inputs: tuple[str, ...],
-        params: Mapping[int, Value],
-        payload: Payload | None = None,
-    ) -> NcnnLayer:
-        """A layer on the way, which gives a blob of its own name."""
-        name = f"{self.node.name}_{suffix}"
-        return NcnnLayer(type_, name, inputs, (name,), dict(params), payload)
-
-    def last(
-        self,
-        type_: str,
-        inputs: tuple[str, ...],
-        params: Mapping[int, Value],
-        payload: Payload | None = None,
-    ) -> NcnnLayer:
-        """The layer that gives what the node gives, under its name."""
-        return NcnnLayer(type_, self.node.name, inputs, (self.output,), dict(params), payload)
 
 
 def product(writing: Writing) -> list[NcnnLayer]:
@@ -141,4 +110,3 @@ SEVERAL: Mapping[Op, Callable[[Writing], list[NcnnLayer]]] = {
     **{"scores": product, "context": product},
     **{"softmax": softmax, "layer_norm": layer_norm, "prepend": prepend, "shift": shift},
 }
-"""Nodes that take several layers."""

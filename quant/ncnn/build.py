@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from quant.errors import PolicyError
 from quant.graph import Graph, Layer, Network, Node, Weights
-from quant.ncnn.attention import SEVERAL, Writing
+from quant.ncnn import arithmetic, attention
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.centre import centre, centred_inputs
 from quant.ncnn.engine_graph import engine_graph
@@ -23,6 +23,7 @@ from quant.ncnn.format import (
 from quant.ncnn.operations import operation_layer
 from quant.ncnn.plan import Plan, plan_precision, readers, requantized
 from quant.ncnn.weights import activation_scale, to_codebook, to_half, to_int8
+from quant.ncnn.writing import Writing
 from quant.shared import Clusters, SharedLayers, to_network
 
 INPUT_BLOB, OUTPUT_BLOB = "in0", "out0"
@@ -31,6 +32,8 @@ ACTIVATION_PARAMS: dict[str, dict[int, Value]] = {
     "relu": {9: 1},
     "relu6": {9: 3, 10: (0.0, 6.0)},
 }
+SEVERAL = {**attention.SEVERAL, **arithmetic.SEVERAL}
+"""Nodes that take several layers."""
 
 
 def float_layers(network: Network) -> list[NcnnLayer]:

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from quant.details import (
+    Border,
     Cells,
     Channels,
     Grouping,
     Groups,
     Limits,
+    Neighbours,
+    Pads,
     Pool,
     Resize,
+    Rows,
+    Side,
     Slope,
     Squares,
     Tokens,
@@ -30,11 +35,12 @@ KINDS: Mapping[Op, Typed] = {
     "input": ("Input", {}),
     "add": ("BinaryOp", {0: 0}),
     "mul": ("BinaryOp", {0: 2}),
+    "div": ("BinaryOp", {0: 3}),
     "maximum": ("BinaryOp", {0: 4}),
     "minimum": ("BinaryOp", {0: 5}),
     "channel_mean": ("Reduction", {0: 3, **OVER_CHANNELS}),
     "channel_max": ("Reduction", {0: 4, **OVER_CHANNELS}),
-    "concat": ("Concat", {0: 0}),
+    "channel_norm": ("Reduction", {0: 8, **OVER_CHANNELS}),
     "global_avg_pool": ("Pooling", {0: 1, 4: 1}),
     "relu": ("ReLU", {}),
     "relu6": ("Clip", {0: 0.0, 1: 6.0}),
@@ -46,8 +52,15 @@ KINDS: Mapping[Op, Typed] = {
     "mish": ("Mish", {}),
     "softplus": ("Softplus", {}),
     "tanh": ("TanH", {}),
+    "selu": ("SELU", {0: 1.6732632423543772, 1: 1.0507009873554805}),
+    "abs": ("AbsVal", {}),
+    "sqrt": ("UnaryOp", {0: 5}),
+    "reciprocal": ("UnaryOp", {0: 15}),
 }
-SLOPED: Mapping[Op, str] = {"leaky_relu": "ReLU", "elu": "ELU"}
+SLOPED: Mapping[Op, str] = {"leaky_relu": "ReLU", "elu": "ELU", "celu": "CELU"}
+BORDERS: Mapping[Border, int] = {"zeros": 0, "replicate": 1, "reflect": 2}
+AXES = {Channels: 0, Rows: 1, Tokens: 2}
+"""Of a Crop."""
 FLOAT32_MAX = 3.402823e38
 """The largest float that is written; it stands for no limit, as ncnn's text has no infinity."""
 
@@ -60,14 +73,20 @@ def operation_type(node: Node) -> Typed:
     if node.op == "reshape":
         return "Reshape", {0: -1} if len(node.shape) == 1 else dict(enumerate(node.shape[::-1]))
     detail, constants = node.detail, node.constants
+    if node.op == "concat":
+        return "Concat", {0: detail.axis if isinstance(detail, Side) else 0}
     if isinstance(detail, Pool):
         return "Pooling", pool_params(node.op, detail)
     if isinstance(detail, Cells):
         return "Pooling", {0: 1, 7: 1, 8: node.shape[2], 18: node.shape[1]}
-    if isinstance(detail, Channels):
-        return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (0,)}
-    if isinstance(detail, Tokens):
-        return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (2,)}
+    if isinstance(detail, Channels | Rows | Tokens):
+        return "Crop", {9: (detail.start,), 10: (detail.stop,), 11: (AXES[type(detail)],)}
+    if isinstance(detail, Pads):
+        left, right, top, bottom = detail.pads
+        return "Padding", {0: top, 1: bottom, 2: left, 3: right, 4: BORDERS[detail.border]}
+    if isinstance(detail, Neighbours):
+        alpha, beta, k = map(float, (detail.alpha, detail.beta, detail.k))
+        return "LRN", {0: 0, 1: detail.size, 2: alpha, 3: beta, 4: k}
     if isinstance(detail, Groups):
         return "ShuffleChannel", {0: detail.count}
     if isinstance(detail, Slope):
@@ -76,7 +95,7 @@ def operation_type(node: Node) -> Typed:
         limits = (min(max(limit, -FLOAT32_MAX), FLOAT32_MAX) for limit in (detail.low, detail.high))
         return "Clip", dict(enumerate(limits))
     if isinstance(detail, Squares):
-        return "PixelShuffle", {0: detail.side}
+        return "PixelShuffle" if node.op == "pixel_shuffle" else "Reorg", {0: detail.side}
     if isinstance(detail, Resize):
         _, rows, columns = node.shape
         aligned: dict[int, Value] = {6: 1} if detail.mode == "aligned" else {}

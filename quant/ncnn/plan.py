@@ -17,6 +17,10 @@ MASK_32 = 1 | 2 | 4
 """No fp16 arithmetic, no fp16 storage, no bf16 storage."""
 MASK_NO_FP16_ARITHMETIC = 1
 MASK_NO_WINOGRAD = 64
+QUOTIENT_AND_POWER = (3, 6)
+"""Operations of a BinaryOp."""
+LEAST_FP16 = 2.0**-14
+"""The least normal number of 16 bits."""
 CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 
 
@@ -130,15 +134,31 @@ def runs_at_16(
 ) -> bool:
     """Whether the layer stays unmasked.
 
-    Chosen for weighted layers; int8 ones follow their input; weights that stay float are float32;
-    all others need all inputs at 16. A weighted layer without a 16-bit path is always masked:
-    unmasked, the convolutions that ncnn makes of a grouped one have 16-bit weights, read its
-    float32 input past the end, and may crash.
+    Chosen for weighted layers; int8 ones follow their input; weights that stay float are float32,
+    and so is what needs the range of that; all others need all inputs at 16. A weighted layer
+    without a 16-bit path is always masked: unmasked, the convolutions that ncnn makes of a grouped
+    one have 16-bit weights, read its float32 input past the end, and may crash.
     """
     chosen = bits.get(layer.name, 32) if layer.has_weights else None
-    if chosen == 32 or (layer.is_weighted and layer.type not in capabilities.types16):
+    if (
+        chosen == 32
+        or needs_range(layer)
+        or (layer.is_weighted and layer.type not in capabilities.types16)
+    ):
         return False
     return chosen == 16 or all(blob_bits[blob] == 16 for blob in layer.inputs)
+
+
+def needs_range(layer: NcnnLayer) -> bool:
+    """Whether a layer gives or takes what fp16 may not hold: roots, quotients, powers, tiny limits.
+
+    So do those on bf16, whose quotients and roots have two digits.
+    """
+    if layer.type == "BinaryOp":
+        return layer.integer(0) in QUOTIENT_AND_POWER
+    limit = layer.params.get(0, 0.0)
+    tiny = layer.type == "Clip" and isinstance(limit, float) and 0 < limit < LEAST_FP16
+    return tiny or layer.type == "UnaryOp"
 
 
 def output_bits(

@@ -26,7 +26,8 @@ PROBED = (
     *(*WEIGHTED, *FLOAT_WEIGHTED),
     *("BinaryOp", "Concat", "Crop", "ShuffleChannel", "Reshape", "Pooling", "Interp"),
     *("ReLU", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "GELU"),
-    *("Mish", "Softplus", "TanH", "ELU", "PixelShuffle", "Reduction"),
+    *("Mish", "Softplus", "TanH", "ELU", "SELU", "CELU", "AbsVal", "UnaryOp", "Reduction"),
+    *("PixelShuffle", "Reorg", "Padding", "LRN"),
     *("Permute", "Softmax", "MatMul"),
 )
 

@@ -59,6 +59,12 @@ def elu(call: Call) -> str:
     return call.builder.activate(call.name, call.source, "elu", slope)
 
 
+def celu(call: Call) -> str:
+    """An ELU with the same slope on both sides of 0."""
+    slope = Slope(float(call.argument(1, "alpha", 1.0)))
+    return call.builder.activate(call.name, call.source, "celu", slope)
+
+
 def clamp(call: Call) -> str:
     """Values between two limits that are numbers."""
     low = call.argument(1, "min", call.kwargs.get("min_val"))

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from quant.errors import ModelError
+from quant.trace import aten_tokens, powers
+from quant.trace.arranged import cut
+from quant.trace.aten_constants import only_number
 from quant.trace.aten_layers import (
     addmm,
+    array,
     batch_norm,
     conv,
     convolution,
@@ -26,13 +30,18 @@ from quant.trace.aten_layers import (
 from quant.trace.aten_tokens import vector_norm
 from quant.trace.call import Call
 from quant.trace.functions import FUNCTIONS
+from quant.trace.padding import BORDERS
 from quant.trace.pending import Pending, Value, by_channel
-from quant.trace.pools import resize
+from quant.trace.pools import padded, resize
 from quant.trace.program import Constant
 
 Read = Callable[[Pending, Call], Any]
 FLOAT32 = 7
 """As torch.export writes a type (ScalarType in torch/_export/serde/schema.py)."""
+SELU = (1.6732632423543772, 1.0507009873554805)
+"""Alpha and scale of Klambauer et al. 2017."""
+IMAGE_WEIGHT = 4
+"""Axes of a weight of images."""
 END = 2**63 - 1
 """Where a slice ends that goes on to the end."""
 
@@ -68,11 +77,33 @@ def multiply(pending: Pending, call: Call) -> Value:
 
 
 def divide(pending: Pending, call: Call) -> Value:
-    """A value divided by constants."""
+    """A value divided by another one or by constants, or constants by a value."""
     values, constant = operands(call)
+    if constant is None and not call.kwargs:
+        one, other = (pending.plain(value) for value in values)
+        return pending.builder.div(call.name, one, other)
+    if constant is not None and values[0] is not call.args[0]:
+        source = pending.plain(values[0])
+        inverse = pending.builder.activate(f"{call.name}_inverse", source, "reciprocal")
+        return pending.times(call.name, inverse, constant)
     if call.kwargs or constant is None or values[0] is not call.args[0] or np.any(constant == 0):
         raise ModelError(f"operation '{call.name}' divides by what is no constant")
     return pending.times(call.name, values[0], 1.0 / constant)
+
+
+def power(pending: Pending, call: Call) -> Value:
+    """A value to a power that is a number, perhaps one of the network's."""
+    exponent = call.args[1]
+    if isinstance(exponent, Constant):
+        exponent = only_number(exponent)
+    if not isinstance(exponent, int | float):
+        raise ModelError(f"operation '{call.name}' is no power by a number")
+    return powers.power(pending.builder, call.name, pending.plain(call.args[0]), exponent)
+
+
+def negative(pending: Pending, call: Call) -> Value:
+    """A value with its sign changed."""
+    return pending.times(call.name, call.args[0], -1.0)
 
 
 def refuse_alpha(call: Call) -> None:
@@ -122,8 +153,10 @@ def relu6(pending: Pending, call: Call) -> Value:
 
 
 def pad(pending: Pending, call: Call) -> Value:
-    """Zeros around an image."""
+    """Zeros around an image, or pixels of it."""
     amounts = call.args[1]
+    if BORDERS.get(call.argument(2, "mode", "constant")) in ("reflect", "replicate"):
+        return padded(replace(call, args=(pending.plain(call.args[0]), *call.args[1:])))
     words = [arg for arg in call.args[2:] if isinstance(arg, str)]
     fill = [arg for arg in call.args[2:] if isinstance(arg, int | float)]
     if words not in ([], ["constant"]) or any(fill) or any(amounts[4:]):
@@ -133,7 +166,7 @@ def pad(pending: Pending, call: Call) -> Value:
 
 
 def take(pending: Pending, call: Call) -> Value:
-    """A range of channels: slice(x, axis, start, end, step)."""
+    """A range of channels, rows or columns: slice(x, axis, start, end, step)."""
     axis, start, stop = (
         call.argument(1, "dim", 0),
         call.argument(2, "start"),
@@ -142,14 +175,27 @@ def take(pending: Pending, call: Call) -> Value:
     step = call.argument(4, "step", 1)
     if start in (None, 0) and stop in (None, END) and step == 1:
         return call.args[0]  # type: ignore[no-any-return]
-    if call.axis(axis) != 1 or step != 1:
-        raise ModelError(f"operation '{call.name}': only ranges of channels (dim 1) are taken")
-    first, last, _ = slice(start, stop).indices(call.before.shape[1])
-    return pending.builder.slice(call.name, pending.plain(call.args[0]), first, last)
+    source = pending.plain(call.args[0])
+    return cut(pending.builder, call.name, source, call.axis(axis), slice(start, stop, step))
+
+
+def conv1d(pending: Pending, call: Call) -> Value:
+    """A convolution of a sequence that is seen in an image or a vector."""
+    return aten_tokens.conv1d(replace(call, args=(pending.plain(call.args[0]), *call.args[1:])))
+
+
+def convolution_of_any(pending: Pending, call: Call) -> Value:
+    """A convolution of an image, or of a sequence."""
+    if array(call, 1).ndim == IMAGE_WEIGHT:
+        return convolution(pending, call)
+    source = pending.plain(call.args[0])
+    return aten_tokens.convolution(replace(call, args=(source, *call.args[1:])))
 
 
 def elu(call: Call) -> Any:
-    """An exponential linear unit: elu(x, alpha, scale, scale of the input)."""
+    """An exponential linear unit: elu(x, alpha, scale, scale of the input); SELU is one."""
+    if np.allclose((call.argument(1, "alpha", 1), call.argument(2, "scale", 1)), SELU):
+        return FUNCTIONS["selu"](call)
     if (call.argument(2, "scale", 1), call.argument(3, "input_scale", 1)) != (1, 1):
         raise ModelError(f"operation '{call.name}': an ELU with a scale is not supported")
     return FUNCTIONS["elu"](call)
@@ -179,38 +225,13 @@ def cast(call: Call) -> Any:
     return call.args[0]
 
 
-def transposed(constant: Constant, order: tuple[int, ...] | None = None) -> Constant:
-    """A constant with its axes in another order, by default the last first."""
-    return replace(constant, value=constant.value.transpose(order))
-
-
-def swapped(constant: Constant, one: int, other: int) -> Constant:
-    """A constant with two axes swapped."""
-    return replace(constant, value=constant.value.swapaxes(one, other))
-
-
-def reshaped(constant: Constant, shape: list[int]) -> Constant:
-    """A constant in another shape."""
-    return replace(constant, value=constant.value.reshape(shape))
-
-
-def expanded(constant: Constant, sizes: list[int | None], **_: object) -> Constant:
-    """A constant repeated along axes; the batch's size, where that is not fixed, stays as it is."""
-    shape = (1,) * (len(sizes) - constant.value.ndim) + constant.value.shape
-    wanted = [old if new in (None, -1) else new for old, new in zip(shape, sizes, strict=True)]
-    return replace(constant, value=np.broadcast_to(constant.value, [size or 1 for size in wanted]))
-
-
-def kept(constant: Constant, *_: object) -> Constant:
-    """The constant as it is."""
-    return constant
-
-
 ATEN: Mapping[str, Read] = {
-    **{"conv2d": conv, "convolution": convolution, "conv_transpose2d": deconv},
+    **{"conv2d": conv, "conv1d": conv1d},
+    **{"convolution": convolution_of_any, "conv_transpose2d": deconv},
     **{"linear": linear, "addmm": addmm, "mm": matmul, "matmul": matmul},
     **{"batch_norm": batch_norm, "_native_batch_norm_legit_no_training": frozen_norm},
     **{"add": add, "sub": subtract, "rsub": subtract, "mul": multiply, "div": divide},
+    **{"pow": power, "neg": negative},
     **{"clamp": clip, "clamp_min": clip, "clamp_max": clip_above},
     **{"hardtanh": hardtanh, "relu6": relu6, "prelu": prelu, "_prelu_kernel": prelu},
     **{"group_norm": group_norm, "native_group_norm": native_group_norm},
@@ -232,11 +253,3 @@ PLAIN: Mapping[str, Callable[[Call], Any]] = {
     **dict.fromkeys(("to", "_to_copy"), cast),
 }
 """Operations that read images and vectors alone."""
-
-FOLDED: Mapping[str, Callable[..., Constant]] = {
-    **{"permute": transposed, "t": transposed, "transpose": swapped},
-    **dict.fromkeys(("view", "reshape", "_unsafe_view"), reshaped),
-    **{"expand": expanded},
-    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), kept),
-}
-"""What is done to weights before they are used."""

@@ -13,14 +13,17 @@ from torch import nn
 
 from quant.errors import ModelError
 from quant.graph import Network
-from quant.trace.aten_operations import ATEN, FOLDED, PLAIN
+from quant.trace.arranged import settle
+from quant.trace.aten_constants import FOLDED
+from quant.trace.aten_operations import ATEN, PLAIN
 from quant.trace.aten_tokens import ATEN_TOKENS, WITH_WEIGHTS
-from quant.trace.builder import Builder, written
+from quant.trace.builder import Builder
 from quant.trace.call import Call
+from quant.trace.nodes import written
 from quant.trace.pending import Pending
 from quant.trace.program import Constant, Operation, Program, Ref
 from quant.trace.program_file import read_program, read_stream
-from quant.trace.seen import IMAGES, Seen, settled
+from quant.trace.seen import IMAGES, Seen
 
 PREFIX = "torch.ops.aten."
 
@@ -103,7 +106,7 @@ class _Reader:
             return WITH_WEIGHTS[name](self.call(operation, name, find, self.of_any_shape))
         if name in ATEN_TOKENS:
             call = self.call(operation, name, self.tokens, self.of_any_shape)
-            return settled(ATEN_TOKENS[name](call))
+            return settle(self.pending.builder, operation.outputs[0], ATEN_TOKENS[name](call))
         raise ModelError(f"operation '{word}' is not supported on tokens")
 
     def tokens(self, name: str) -> Any:

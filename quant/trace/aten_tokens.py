@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from quant.errors import ModelError
 from quant.graph import Weights
+from quant.trace import sequences
 from quant.trace.aten_layers import array, bias_of, layer_name
 from quant.trace.call import Call
 from quant.trace.pending import Pending
 from quant.trace.seen import Seen
+from quant.trace.sequences import Steps
 from quant.trace.token_functions import TOKEN_FUNCTIONS, split, tokens
 
 Read = Callable[[Call], Any]
@@ -22,6 +25,30 @@ def linear(call: Call) -> Seen | str:
     weight = array(call, 1)
     weights = Weights(np.ascontiguousarray(weight), bias_of(call, 2, len(weight)))
     return tokens(call).linear(layer_name(call), call.args[0], weights)
+
+
+def conv1d(call: Call) -> Seen:
+    """conv1d(x, weight, bias, stride, padding, dilation, groups)."""
+    steps = Steps(*(call.argument(i, *named) for i, named in enumerate(STEPS, 3)))
+    return over_one_axis(call, steps)
+
+
+def convolution(call: Call) -> Seen:
+    """convolution(x, weight, bias, stride, padding, dilation, transposed, more, groups)."""
+    _, _, _, stride, padding, dilation, transposed, _, groups = call.args
+    if transposed:
+        raise ModelError(f"layer {layer_name(call)} is transposed over one axis: not supported")
+    return over_one_axis(call, Steps(stride, padding, dilation, groups))
+
+
+def over_one_axis(call: Call, steps: Steps) -> Seen:
+    """A convolution of a sequence (N, C, L)."""
+    weight, value = array(call, 1), call.args[0]
+    if weight.ndim != 3:
+        raise ModelError(f"layer {layer_name(call)} is no convolution of images or of one axis")
+    seen = value if isinstance(value, Seen) else call.builder.see(value)
+    weights = Weights(weight, bias_of(call, 2, len(weight)))
+    return sequences.conv1d(call.builder, layer_name(call), seen, weights, steps)
 
 
 def layer_norm(call: Call) -> Seen:
@@ -57,7 +84,12 @@ def take(call: Call) -> Seen:
     return found
 
 
-WITH_WEIGHTS: Mapping[str, Read] = {"linear": linear, "layer_norm": layer_norm}
+STEPS = (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
+"""Names and defaults of a convolution's last arguments."""
+WITH_WEIGHTS: Mapping[str, Read] = {
+    **{"linear": linear, "layer_norm": layer_norm},
+    **{"conv1d": conv1d, "convolution": convolution},
+}
 """Operations whose constants have names."""
 
 ATEN_TOKENS: Mapping[str, Read] = {

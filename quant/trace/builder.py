@@ -16,40 +16,25 @@ fold or fuse anything: `finish` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 from quant.details import Cells, Channels, Detail, Groups, Interpolation, Pool, Resize, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm
 from quant.graph import Layer, Network, Node, Op, Weights
-from quant.trace.ends import inputs_refused
 from quant.trace.fuse import fuse
-from quant.trace.seen import Seen, whole
-from quant.trace.views import Shape, View, dealt_groups, is_flattening, shows_pixel
+from quant.trace.nodes import PIXELS, Axes, Nodes, written
+from quant.trace.seen import Seen
+from quant.trace.views import Shape, View, dealt_groups, is_flattening, numbers_of, shows_pixel
 from quant.trace.windows import Window, average_window, fitted
 
-Axes = frozenset[int]
-PIXELS: Axes = frozenset({2, 3})
-"""Rows and columns of images, the batch being axis 0."""
+ROWS: Axes = frozenset({2})
+TURNED = (0, 1, 3, 2)
+"""Order of axes of an image that lies on its side."""
 
 
-class Builder:
+class Builder(Nodes):
     """Collects nodes in the order in which they are computed. All methods raise ModelError."""
-
-    def __init__(self) -> None:
-        self.nodes: dict[str, Node] = {}
-        self._weights: dict[str, Weights] = {}
-        self._norms: dict[str, Norm] = {}
-        self._views: dict[str, View] = {}
-        self._ends: dict[str, str] = {}
-        self._halves: dict[str, tuple[str, Axes]] = {}
-
-    def image(self, name: str, shape: Shape) -> str:
-        """The one input (C, H, W)."""
-        if self.nodes:
-            raise inputs_refused((next(iter(self.nodes)), name))
-        return self.append(Node(name, "input", (), shape))
 
     def conv(self, name: str, source: str, shape: Shape, weights: Weights, window: Window) -> str:
         """A convolution with weights (c_out, c_in / groups, height, width)."""
@@ -103,20 +88,52 @@ class Builder:
         """The product of two values, as `join`."""
         return self.join(name, "mul", sources, "the product")
 
+    def div(self, name: str, one: str, other: str) -> str:
+        """One value divided by another, as `join`; a vector by a number, too."""
+        if other in self._expanded or len(self.node(other).shape) > 1:
+            one = self.pixel(f"{name}_pixel", one)
+        one, other = (self._unexpanded(source, (one, other)) for source in (one, other))
+        if prod(self.shape(name, one)) < prod(self.shape(name, other)):
+            return self.mul(name, (one, self.activate(f"{name}_inverse", other, "reciprocal")))
+        return self.join(name, "div", (one, other), "the quotient")
+
     def join(self, name: str, op: Op, sources: Sequence[str], what: str) -> str:
         """Two values of one shape number by number, or an image and a number a channel or a pixel.
 
-        These, (C, 1, 1) or (1, H, W), become the second input.
+        These, (C, 1, 1) or (1, H, W), or a number a row or a column of each channel, (C, H, 1) or
+        (C, 1, W), become the second input.
         """
+        sources = [self._unexpanded(source, sources) for source in sources]
         ordered = sorted(sources, key=lambda source: -prod(self.shape(name, source)))
         first, *others = (self.node(source).shape for source in ordered)
-        numbers = [(first[0], 1, 1), (1, *first[1:])] if len(first) == 3 else []
-        if len(others) != 1 or others[0] not in (first, *numbers):
+        if len(others) != 1 or others[0] not in (first, *numbers_of(first)):
             raise ModelError(
                 f"operation '{name}' is not {what} of two values of one shape, or of an image and "
-                "a number a channel or a pixel"
+                "a number a channel, a pixel, a row or a column"
             )
         return self._plain(name, op, ordered, first)
+
+    def _unexpanded(self, source: str, sources: Sequence[str]) -> str:
+        """What was expanded, if an image of its size is among the sources."""
+        shape, before = self._expanded.get(source, ((), source))
+        images = (self.nodes[other].shape for other in sources if other in self.nodes)
+        return before if shape in images else source
+
+    def expand(self, name: str, source: str, shape: Shape) -> str:
+        """A number a channel, a pixel, a row or a column, for an image of `shape` to be joined."""
+        before = self.image_shape(name, source)
+        shape = (*shape, 1, 1) if len(shape) == 1 else shape
+        if before == shape:
+            return source
+        if before not in numbers_of(shape):
+            raise ModelError(f"operation '{name}' expands other than a number a channel or a pixel")
+        self._expanded[name] = shape, source
+        return name
+
+    def pixel(self, name: str, source: str) -> str:
+        """A vector as an image of one pixel; images as they are."""
+        shape = self.shape(name, source)
+        return source if len(shape) > 1 else self._plain(name, "reshape", (source,), (*shape, 1, 1))
 
     def reduce(self, name: str, source: str, op: Op) -> str:
         """The mean or the maximum of all channels: (1, H, W)."""
@@ -181,14 +198,29 @@ class Builder:
         _, height, width = self.image_shape(name, source)
         return self._plain(name, "adaptive_avg_pool", (source,), shape, Cells((height, width)))
 
-    def mean(self, name: str, source: str, axes: Axes = PIXELS) -> str:
-        """The mean over all pixels: (C, 1, 1). That over one axis alone waits for the other one."""
+    def mean(self, name: str, source: str, axes: Axes = PIXELS, kept: bool = True) -> str:
+        """The mean over all pixels: (C, 1, 1), also where that over one axis came before.
+
+        That over one axis alone is (C, H, 1) or (C, 1, W), less this axis if it is not `kept`.
+        """
         image, done = self._halves.get(source, (source, frozenset()))
         if done | axes != PIXELS:
-            self._halves[name] = image, axes
-            return name
+            made = self._half(name, image, axes, kept)
+            self._halves[made] = image, axes
+            return made
         channels = self.image_shape(name, image)[0]
         return self._plain(name, "global_avg_pool", (image,), (channels, 1, 1))
+
+    def _half(self, name: str, image: str, axes: Axes, kept: bool) -> str:
+        channels, height, width = self.image_shape(name, image)
+        shape, kernel = (channels, height, 1), (1, width)
+        if axes == ROWS:
+            shape, kernel = (channels, 1, width), (height, 1)
+        pool = Pool(kernel, (1, 1), (0, 0, 0, 0))
+        made = self.avg_pool(name if kept else f"{name}_kept", image, shape, pool)
+        if not kept:
+            self._views[name] = View(made, (channels, max(shape[1:])))
+        return made if kept else name
 
     def averaged(self, source: str) -> Axes:
         """The axis over which a value is a mean that waits for the other one, if it does."""
@@ -228,47 +260,20 @@ class Builder:
         self._views[name] = View(node.name, shape)
         return name
 
-    def see(self, source: str) -> Seen:
-        """A value as numbers of its node."""
-        view = self.view(source)
-        if view.groups:
-            raise ModelError(f"'{source}' reads channels that are half shuffled")
-        node = whole(view.source, self.node(view.source).shape)
-        return node.moved(lambda places: places.reshape(len(places), *view.shape))
-
     def permute(self, name: str, source: str, order: Sequence[int]) -> str | Seen:
-        """Axes in another order, the batch being among them: a shuffle, or on the way to tokens."""
+        """Axes in another order, the batch being among them: a shuffle, or on the way to tokens.
+
+        An image of one row becomes one of one column, and back.
+        """
         view = self.view(source)
-        groups = dealt_groups(view, self.node(view.source).shape, tuple(order))
+        shape = self.node(view.source).shape
+        if tuple(order) == TURNED and view.shape == shape and 1 in shape[1:]:
+            return self._plain(name, "reshape", (view.source,), (shape[0], shape[2], shape[1]))
+        groups = dealt_groups(view, shape, tuple(order))
         if not groups:
             return self.see(source).moved(lambda places: places.transpose(order))
-        shape = tuple(view.shape[axis - 1] for axis in order[1:])
-        self._views[name] = View(view.source, shape, groups)
-        return name
-
-    def end(self, name: str, source: str) -> str:
-        """A softmax over the classes, plain or logarithmic, that may only be the network's end.
-
-        It is left out: what is compared, and what gets exported, are logits.
-        """
-        self._ends[name] = source
-        return name
-
-    def node(self, source: str) -> Node:
-        """A node that others read."""
-        if source in self._ends:
-            raise ModelError(f"'{source}' is a softmax over classes: only supported at the end")
-        if source not in self.nodes:
-            raise ModelError(f"'{source}' is neither image nor vector, and is read as one")
-        return self.nodes[source]
-
-    def append(self, node: Node) -> str:
-        """A node; where its name is taken, as that of a layer used before, it gets a number."""
-        name, number = node.name, 2
-        while name in self.nodes:
-            name, number = f"{node.name}_{number}", number + 1
-        layer = node.layer and replace(node.layer, name=name)
-        self.nodes[name] = replace(node, name=name, layer=layer)
+        moved = tuple(view.shape[axis - 1] for axis in order[1:])
+        self._views[name] = View(view.source, moved, groups)
         return name
 
     def finish(self, source: str, shape: Shape) -> Network:
@@ -278,35 +283,7 @@ class Builder:
             source = self._plain(f"{source}_flat", "reshape", (source,), shape)
         return fuse(self.nodes, source, self._weights, self._norms)
 
-    def view(self, source: str) -> View:
-        """A value in the shape in which it is seen."""
-        return self._views.get(source) or View(source, self.node(source).shape)
-
-    def shape(self, name: str, source: str) -> Shape:
-        """Shape of a value that `name` reads."""
-        if source in self._views:
-            shape = written(self._views[source].shape)
-            raise ModelError(f"'{name}' reads a value of shape {shape}: neither image nor vector")
-        return self.node(source).shape
-
-    def image_shape(self, name: str, source: str) -> Shape:
-        """Shape (C, H, W) of an image that `name` reads."""
-        shape = self.shape(name, source)
-        if len(shape) != 3:
-            raise ModelError(f"'{name}' reads a vector of {shape[0]}, not an image")
-        return shape
-
-    def _plain(
-        self, name: str, op: Op, sources: Sequence[str], shape: Shape, detail: Detail | None = None
-    ) -> str:
-        return self.append(Node(name, op, tuple(sources), shape, detail=detail))
-
     def _layer(self, layer: Layer, source: str, shape: Shape, weights: Weights) -> str:
         name = self.append(Node(layer.name, layer.op, (source,), shape, layer))
         self._weights[name] = weights
         return name
-
-
-def written(shape: Shape) -> str:
-    """A shape as people write it."""
-    return "x".join(map(str, shape))

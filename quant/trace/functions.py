@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from quant.errors import ModelError
-from quant.fold import Norm
 from quant.graph import Op
+from quant.trace import arranged
 from quant.trace.activations import (
     activation,
+    celu,
     clamp,
     elu,
     gelu,
@@ -22,16 +22,30 @@ from quant.trace.activations import (
     softmax,
     softplus,
 )
+from quant.trace.arithmetic import (
+    add,
+    channel_norm,
+    div,
+    inverse_root,
+    mul,
+    normalize,
+    power,
+    square,
+    subtract,
+)
 from quant.trace.call import Call
 from quant.trace.pools import (
     adaptive_pool,
     avg_pool,
     even_max_pool,
+    from_pixels,
     interpolate,
+    local_response_norm,
     max_pool,
     maximum,
     mean,
     over_channels,
+    padded,
     to_pixels,
 )
 from quant.trace.seen import Seen
@@ -40,85 +54,52 @@ Read = Callable[[Call], Any]
 EVERYTHING = slice(None)
 
 
-def add(call: Call) -> str:
-    """The sum of two tensors."""
-    return call.builder.add(call.name, operands(call, "the sum of two values of one shape"))
-
-
-def mul(call: Call) -> str:
-    """The product of two tensors, or of attention's scores and a number."""
-    if isinstance(call.argument(1, "other"), int | float):
-        return scaled(call, call.args[1])
-    return call.builder.mul(call.name, operands(call, "the product of two values"))
-
-
-def div(call: Call) -> str:
-    """Attention's scores divided by a number."""
-    number = call.argument(1, "other")
-    if not isinstance(number, int | float) or not number:
-        raise ModelError(f"operation '{call.name}' divides by what is no number")
-    return scaled(call, 1 / number)
-
-
-def scaled(call: Call, factor: float) -> str:
-    """Scores times a number. Raises ModelError for other images."""
-    heads = call.builder.nodes.get(call.source)
-    if heads is None or heads.op != "scores":
-        raise ModelError(f"operation '{call.name}' is not the product of two values")
-    zeros = np.zeros(heads.shape[0])
-    return call.builder.norm(call.name, call.source, Norm(zeros, zeros + factor, zeros))
-
-
-def operands(call: Call, wanted: str) -> tuple[str, ...]:
-    """The two tensors that are joined. Raises ModelError where one is a number."""
-    tensors = call.args[:2]
-    if call.kwargs or len(tensors) != 2 or not all(isinstance(x, str) for x in tensors):
-        raise ModelError(f"operation '{call.name}' is not {wanted}")
-    return tensors
-
-
 def concat(call: Call) -> str:
-    """Tensors joined along the channels."""
-    if call.argument(1, "dim", 0) % call.result.ndim != 1:
-        raise ModelError(f"operation '{call.name}': only channels (dim 1) are joined")
-    return call.builder.concat(call.name, list(call.argument(0, "tensors")))
+    """Tensors joined along the channels, rows or columns."""
+    axis = call.argument(1, "dim", 0) % call.result.ndim
+    if axis == 0:
+        raise ModelError(f"operation '{call.name}' joins the images of a batch")
+    return arranged.concat(call.builder, call.name, list(call.argument(0, "tensors")), axis)
 
 
 def split(call: Call) -> tuple[str, ...]:
-    """Ranges of channels, one behind the other."""
-    if call.axis(call.argument(2, "dim", 0)) != 1:
-        raise ModelError(f"operation '{call.name}': only channels (dim 1) are split")
-    found, start = [], 0
-    for index, part in enumerate(call.result):
-        stop = start + part.shape[1]
-        found.append(call.builder.slice(f"{call.name}_{index}", call.source, start, stop))
-        start = stop
-    return tuple(found)
+    """Ranges of channels, rows or columns, one behind the other."""
+    axis = call.axis(call.argument(2, "dim", 0))
+    sizes = [part.shape[axis] for part in call.result]
+    return arranged.split(call.builder, call.name, call.source, axis, sizes)
 
 
 def narrow(call: Call) -> str:
-    """A range of channels by its start and length."""
+    """A range of channels, rows or columns by its start and length."""
     axis, start, length = (
         call.argument(i + 1, name) for i, name in enumerate(("dim", "start", "length"))
     )
-    if call.axis(axis) != 1:
-        raise ModelError(f"operation '{call.name}': only channels (dim 1) are taken")
-    return call.builder.slice(call.name, call.source, start, start + length)
+    part = slice(start, start + length)
+    return arranged.cut(call.builder, call.name, call.source, call.axis(axis), part)
 
 
 def item(call: Call) -> Any:
-    """One of several tensors, or a range of channels: x[:, a:b]."""
+    """One of several tensors, or ranges of axes: x[:, a:b, c:d:e]."""
     if not isinstance(call.args[0], str):
         return part(call, call.args[0])
     index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
-    others = [part for place, part in enumerate(index) if place != 1]
-    taken = index[1] if len(index) > 1 else None
-    if not isinstance(taken, slice) or any(part not in (EVERYTHING, Ellipsis) for part in others):
-        raise ModelError(f"operation '{call.name}': of indexes only x[:, a:b] is supported")
-    start, stop, step = taken.indices(call.before.shape[1])
-    if step != 1:
-        raise ModelError(f"operation '{call.name}': channels are not taken in steps of {step}")
-    return call.builder.slice(call.name, call.source, start, stop)
+    source = call.source
+    for axis, taken in enumerate(by_axis(call, index)):
+        if taken != EVERYTHING:
+            name = call.name if source == call.source else f"{call.name}_{axis}"
+            source = arranged.cut(call.builder, name, source, axis, taken)
+    return source
+
+
+def by_axis(call: Call, index: tuple[Any, ...]) -> list[slice]:
+    """A range for each axis. Raises ModelError for other indexes, and for a part of the batch."""
+    if ... in index:
+        before = index.index(...)
+        missing = call.before.ndim - len(index) + 1
+        index = (*index[:before], *[EVERYTHING] * missing, *index[before + 1 :])
+    if not all(isinstance(taken, slice) for taken in index) or index[0] != EVERYTHING:
+        raise ModelError(f"operation '{call.name}': of indexes only x[:, a:b, ..] is supported")
+    return list(index)
 
 
 def part(call: Call, parts: Sequence[Any]) -> Any:
@@ -167,10 +148,8 @@ def permute(call: Call) -> str | Seen:
 
 
 def expand(call: Call) -> str:
-    """A factor a channel, which needs no pixels to be multiplied with an image."""
-    if call.before.shape[2:] != (1, 1):
-        raise ModelError(f"operation '{call.name}': only (C, 1, 1) is expanded")
-    return call.source
+    """A number a channel, a pixel, a row or a column, as it can be joined with an image."""
+    return call.builder.expand(call.name, call.source, call.shape)
 
 
 def shuffle(call: Call) -> str:
@@ -192,6 +171,10 @@ def identity(call: Call) -> str:
 
 FUNCTIONS: dict[str, Read] = {
     **dict.fromkeys(("add", "add_", "iadd"), add),
+    **dict.fromkeys(("sub", "subtract"), subtract),
+    **{"pow": power, "square": square, "rsqrt": inverse_root, "normalize": normalize},
+    **{"sqrt": activation("sqrt"), "reciprocal": activation("reciprocal")},
+    **{"linalg_vector_norm": channel_norm},
     **dict.fromkeys(("mul", "mul_", "imul", "multiply"), mul),
     **dict.fromkeys(("cat", "concat", "concatenate"), concat),
     **dict.fromkeys(("chunk", "split", "tensor_split"), split),
@@ -208,12 +191,15 @@ FUNCTIONS: dict[str, Read] = {
     **{"truediv": div, "div": div, "softmax": softmax, "log_softmax": log_softmax},
     **{"clamp": clamp, "clip": clamp, "hardtanh": hardtanh},
     **{"tanh": activation("tanh"), "mish": activation("mish"), "elu": elu},
-    **{"softplus": softplus},
+    **{"softplus": softplus, "selu": activation("selu"), "celu": celu},
+    **{"softsign": activation("softsign"), "logsigmoid": activation("log_sigmoid")},
+    **{"log_sigmoid": activation("log_sigmoid"), "abs": activation("abs")},
     **{"adaptive_avg_pool2d": adaptive_pool, "avg_pool2d": avg_pool},
     **{"adaptive_max_pool2d": even_max_pool, "amax": maximum},
     **{"max_pool2d": max_pool, "boolean_dispatch": max_pool},
     **{"interpolate": interpolate, "channel_shuffle": shuffle},
-    **{"pixel_shuffle": to_pixels},
+    **{"pixel_shuffle": to_pixels, "pixel_unshuffle": from_pixels},
+    **{"pad": padded, "local_response_norm": local_response_norm},
     **dict.fromkeys(("dropout", "dropout2d", "stochastic_depth"), in_evaluation),
     **dict.fromkeys(("contiguous", "clone", "detach"), identity),
 }

@@ -11,12 +11,14 @@ from torch.fx.node import map_aggregate, map_arg
 
 from quant.errors import ModelError, one_line
 from quant.graph import Network
-from quant.trace.builder import Builder, written
+from quant.trace.arranged import settle
+from quant.trace.builder import Builder
 from quant.trace.call import Call
 from quant.trace.ends import inputs_refused, refused
 from quant.trace.functions import FUNCTIONS
 from quant.trace.modules import reader_of
-from quant.trace.seen import IMAGES, Seen, settled
+from quant.trace.nodes import written
+from quant.trace.seen import IMAGES, Seen
 from quant.trace.seen import refused as moved_axes
 from quant.trace.token_functions import TOKEN_FUNCTIONS
 from quant.trace.token_modules import reader_of as token_reader_of
@@ -133,7 +135,7 @@ class _Reader:
         """Names of what a module gives."""
         module, call = self.modules[name], self.call(node)
         if reads_tokens(call):
-            return settled(token_reader_of(name, module)(call, module))
+            return self.settle(node, token_reader_of(name, module)(call, module))
         return reader_of(name, module)(call, module)
 
     def function(self, node: fx.Node) -> Any:
@@ -144,11 +146,15 @@ class _Reader:
         if reads_tokens(call):
             if name not in TOKEN_FUNCTIONS:
                 raise ModelError(f"operation '{name}' is not supported on tokens")
-            return settled(TOKEN_FUNCTIONS[name](call))
+            return self.settle(node, TOKEN_FUNCTIONS[name](call))
         if name not in FUNCTIONS:
             raise ModelError(f"operation '{name}' is not supported")
         refuse_constants(node, self.constants)
         return FUNCTIONS[name](call)
+
+    def settle(self, node: fx.Node, value: Any) -> Any:
+        """A value whose axes were moved as a node, if it is one."""
+        return settle(self.builder, node.name, value)
 
     def call(self, node: fx.Node) -> Call:
         """A node as its reader takes it."""

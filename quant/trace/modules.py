@@ -8,19 +8,23 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
-from quant.details import Factor, Grouping, Pool, Slope, Transposed
+from quant.details import Grouping, Transposed
 from quant.errors import ModelError
 from quant.fold import Norm, norm_of
-from quant.graph import Floats, Op, Weights
-from quant.trace.activations import refuse_tanh
+from quant.graph import Floats, Weights
+from quant.trace import sequences
+from quant.trace.activation_modules import ACTIVATIONS
 from quant.trace.call import Call
-from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
-from quant.trace.pools import adaptive_pool, even_max_pool, resize
+from quant.trace.numbered import group_norm, prelu
+from quant.trace.padding import BORDERS, pad, unpadded
+from quant.trace.pixel_modules import PIXELS
+from quant.trace.seen import Seen
+from quant.trace.sequences import Steps
 from quant.trace.tokens import TokenBuilder
-from quant.trace.windows import Window, both_sides, pair, torch_pads
+from quant.trace.windows import Pads, Window, pair, torch_pads
 
 R = TypeVar("R")
-Read = Callable[[Call, Any], str]
+Read = Callable[[Call, Any], str | Seen]
 
 
 def reader_of(name: str, module: nn.Module) -> Read:
@@ -38,7 +42,6 @@ def nearest(readers: Mapping[type, R], module: nn.Module) -> R | None:
 
 def conv(call: Call, module: nn.Conv2d) -> str:
     """A convolution; `pads` of a subclass that pads for itself win over torch's padding."""
-    refuse_padding_mode(call, module)
     own = type(module).forward is not nn.Conv2d.forward
     if own and not hasattr(module, "pads"):
         raise ModelError(
@@ -47,13 +50,23 @@ def conv(call: Call, module: nn.Conv2d) -> str:
         )
     dilation = pair(module.dilation)
     pads = torch_pads(module.padding, pair(module.kernel_size), dilation)
-    window = Window(pair(module.stride), getattr(module, "pads", pads), dilation, module.groups)
-    return call.builder.conv(call.target, call.source, call.shape, layer_weights(module), window)
+    source, pads = padded(call, module, getattr(module, "pads", pads))
+    window = Window(pair(module.stride), pads, dilation, module.groups)
+    return call.builder.conv(call.target, source, call.shape, layer_weights(module), window)
+
+
+def padded(call: Call, module: nn.Conv2d, pads: Pads) -> tuple[str, Pads]:
+    """What a convolution reads, and its pads: of anything but zeros a padded image, and none."""
+    border = BORDERS.get(module.padding_mode)
+    if border is None:
+        raise ModelError(f"layer {call.target}: padding_mode 'circular' is not supported")
+    if border == "zeros":
+        return unpadded(call.builder, call.source, pads)
+    return pad(call.builder, f"{call.target}.pad", call.source, pads, border), (0, 0, 0, 0)
 
 
 def deconv(call: Call, module: nn.ConvTranspose2d) -> str:
     """A transposed convolution; what it pads its output with is less of it to be cut."""
-    refuse_padding_mode(call, module)
     top, left = module.padding if isinstance(module.padding, tuple) else (0, 0)
     (more_y, more_x), stride = pair(module.output_padding), pair(module.stride)
     if more_y >= stride[0] or more_x >= stride[1]:
@@ -70,12 +83,14 @@ def deconv(call: Call, module: nn.ConvTranspose2d) -> str:
     return call.builder.deconv(call.target, call.source, call.shape, weights, how)
 
 
-def refuse_padding_mode(call: Call, module: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Raise ModelError where anything but zeros is padded."""
+def conv1d(call: Call, module: nn.Conv1d) -> Seen:
+    """A convolution over one axis."""
     if module.padding_mode != "zeros":
-        raise ModelError(
-            f"layer {call.target}: padding_mode '{module.padding_mode}' is not supported: pad zeros"
-        )
+        raise ModelError(f"layer {call.target}: padding_mode '{module.padding_mode}' over one axis")
+    value = call.args[0]
+    seen = value if isinstance(value, Seen) else call.builder.see(value)
+    steps = Steps(module.stride, module.padding, module.dilation, module.groups)
+    return sequences.conv1d(call.builder, call.target, seen, layer_weights(module), steps)
 
 
 def linear(call: Call, module: nn.Linear) -> str:
@@ -100,7 +115,7 @@ def norm_numbers(name: str, module: nn.BatchNorm2d | nn.InstanceNorm2d) -> Norm:
 
 
 def layer_weights(
-    layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, outputs: int | None = None
+    layer: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear, outputs: int | None = None
 ) -> Weights:
     """float32 copies of a layer's weight and bias; a missing bias becomes zeros."""
     weight = floats(layer.weight)
@@ -113,39 +128,6 @@ def floats(values: Tensor) -> Floats:
     """A copy as float32 numbers."""
     found: Floats = values.detach().cpu().numpy().astype(np.float32)
     return found
-
-
-def activation(op: Op) -> Read:
-    """A module that is one activation."""
-    return lambda call, _: call.builder.activate(call.name, call.source, op)
-
-
-def leaky_relu(call: Call, module: nn.LeakyReLU) -> str:
-    """A ReLU with a slope."""
-    slope = Slope(module.negative_slope)
-    return call.builder.activate(call.name, call.source, "leaky_relu", slope)
-
-
-def gelu(call: Call, module: nn.GELU) -> str:
-    """A GELU, exactly."""
-    refuse_tanh(call.target, module.approximate)
-    return call.builder.activate(call.name, call.source, "gelu")
-
-
-def softmax(call: Call, module: nn.Softmax) -> str:
-    """A softmax over the last axis of an image, or over classes at the end."""
-    if call.axis(1 if module.dim is None else module.dim) == 1:
-        return call.builder.end(call.name, call.source)
-    if call.before.ndim != 4 or module.dim not in (-1, 3):
-        raise ModelError(f"layer {call.target}: only a softmax of scores is supported")
-    return call.builder.activate(call.name, call.source, "softmax", Factor(1.0))
-
-
-def log_softmax(call: Call, module: nn.LogSoftmax) -> str:
-    """Logarithms of a softmax over classes, at the end."""
-    if call.axis(1 if module.dim is None else module.dim) != 1:
-        raise ModelError(f"layer {call.target}: only a softmax over classes is supported")
-    return call.builder.end(call.name, call.source)
 
 
 def layer_norm(call: Call, module: nn.LayerNorm) -> str:
@@ -163,27 +145,9 @@ def norm_weights(call: Call, module: nn.LayerNorm) -> Weights:
     return Weights(weight, 0 * ones if module.bias is None else floats(module.bias))
 
 
-def elu(call: Call, module: nn.ELU) -> str:
-    """An exponential linear unit."""
-    return call.builder.activate(call.name, call.source, "elu", Slope(module.alpha))
-
-
-def softplus(call: Call, module: nn.Softplus) -> str:
-    """The logarithm of 1 and the exponential."""
-    if (module.beta, module.threshold) != (1, 20):
-        raise ModelError(f"layer {call.target}: a softplus with a beta or threshold of its own")
-    return call.builder.activate(call.name, call.source, "softplus")
-
-
 def prelu_of(call: Call, module: nn.PReLU) -> str:
     """A ReLU with slopes of its own."""
     return prelu(call.builder, call.target, call.source, floats(module.weight))
-
-
-def hardtanh(call: Call, module: nn.Hardtanh) -> str:
-    """Values between two limits; ReLU6 is one of these."""
-    limits = float(module.min_val), float(module.max_val)
-    return clip(call.builder, call.name, call.source, *limits)
 
 
 def group_norm_of(call: Call, module: nn.GroupNorm) -> str:
@@ -202,53 +166,6 @@ def instance_norm(call: Call, module: nn.InstanceNorm2d) -> str:
     return group_norm(call.builder, call.target, call.source, how, weights)
 
 
-def to_pixels(call: Call, module: nn.PixelShuffle) -> str:
-    """Pixels made of channels."""
-    return pixel_shuffle(call.builder, call.name, call.source, module.upscale_factor)
-
-
-def max_pool(call: Call, module: nn.MaxPool2d) -> str:
-    """Max pooling."""
-    if pair(module.dilation) != (1, 1):
-        raise ModelError(f"layer {call.target}: max pooling with dilation is not supported")
-    window = Pool(pair(module.kernel_size), pair(module.stride), both_sides(module.padding))
-    return call.builder.max_pool(call.name, call.source, call.shape, window)
-
-
-def avg_pool(call: Call, module: nn.AvgPool2d) -> str:
-    """Average pooling."""
-    if module.divisor_override is not None:
-        raise ModelError(f"layer {call.target}: divisor_override is not supported")
-    window = Pool(
-        pair(module.kernel_size),
-        pair(module.stride),
-        both_sides(module.padding),
-        module.count_include_pad,
-    )
-    return call.builder.avg_pool(call.name, call.source, call.shape, window)
-
-
-def adaptive_average(call: Call, module: nn.AdaptiveAvgPool2d) -> str:
-    """An adaptive average."""
-    return adaptive_pool(call)
-
-
-def adaptive_max_pool(call: Call, module: nn.AdaptiveMaxPool2d) -> str:
-    """An adaptive maximum whose windows are all the same."""
-    return even_max_pool(call)
-
-
-def shuffle(call: Call, module: nn.ChannelShuffle) -> str:
-    """Channels dealt out to groups."""
-    return call.builder.shuffle(call.name, call.source, module.groups)
-
-
-def upsample(call: Call, module: nn.Upsample) -> str:
-    """More pixels."""
-    factors = None if module.recompute_scale_factor else module.scale_factor
-    return resize(call, module.mode, bool(module.align_corners), factors)
-
-
 def flatten(call: Call, module: nn.Module) -> str:
     """The same numbers in another shape."""
     return call.builder.reshape(call.name, call.source, call.shape)
@@ -260,37 +177,18 @@ def identity(call: Call, module: nn.Module) -> str:
 
 
 MODULES: dict[type, Read] = {
+    **ACTIVATIONS,
+    **PIXELS,
     nn.Conv2d: conv,
+    nn.Conv1d: conv1d,
     nn.ConvTranspose2d: deconv,
     nn.Linear: linear,
     nn.BatchNorm1d: norm,
     nn.BatchNorm2d: norm,
-    nn.ReLU: activation("relu"),
-    nn.ReLU6: activation("relu6"),
-    nn.Hardtanh: hardtanh,
-    nn.LeakyReLU: leaky_relu,
-    nn.Sigmoid: activation("sigmoid"),
-    nn.Hardsigmoid: activation("hardsigmoid"),
-    nn.Hardswish: activation("hardswish"),
-    nn.SiLU: activation("silu"),
-    nn.GELU: gelu,
-    nn.Softmax: softmax,
-    nn.LogSoftmax: log_softmax,
-    nn.Mish: activation("mish"),
-    nn.Softplus: softplus,
-    nn.Tanh: activation("tanh"),
-    nn.ELU: elu,
     nn.PReLU: prelu_of,
     nn.LayerNorm: layer_norm,
     nn.GroupNorm: group_norm_of,
     nn.InstanceNorm2d: instance_norm,
-    nn.PixelShuffle: to_pixels,
-    nn.MaxPool2d: max_pool,
-    nn.AvgPool2d: avg_pool,
-    nn.AdaptiveAvgPool2d: adaptive_average,
-    nn.AdaptiveMaxPool2d: adaptive_max_pool,
-    nn.ChannelShuffle: shuffle,
-    nn.Upsample: upsample,
     nn.Flatten: flatten,
     nn.Unflatten: flatten,
     nn.Dropout: identity,

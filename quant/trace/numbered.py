@@ -1,10 +1,10 @@
-"""What has numbers of its own and is no layer, and pixels made of channels, for all readers."""
+"""What is no layer but has numbers to check, of its own or of its sizes, for all readers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from quant.details import Grouping, Limits, Squares
+from quant.details import Grouping, Limits, Neighbours, Squares
 from quant.errors import ModelError
 from quant.graph import Floats, Node, Weights
 from quant.trace.builder import Builder
@@ -39,6 +39,25 @@ def pixel_shuffle(builder: Builder, name: str, source: str, side: int) -> str:
         raise ModelError(f"'{name}': {channels} channels make no squares of {side} pixels a side")
     shape = (channels // (side * side), height * side, width * side)
     return builder.append(Node(name, "pixel_shuffle", (source,), shape, detail=Squares(side)))
+
+
+def pixel_unshuffle(builder: Builder, name: str, source: str, side: int) -> str:
+    """Channels made of squares of pixels, the inverse of `pixel_shuffle`. Raises ModelError."""
+    channels, height, width = builder.image_shape(name, source)
+    if side == 1:
+        return source
+    if height % side or width % side:
+        raise ModelError(f"'{name}': {height}x{width} pixels are no squares of {side} a side")
+    shape = (channels * side * side, height // side, width // side)
+    return builder.append(Node(name, "pixel_unshuffle", (source,), shape, detail=Squares(side)))
+
+
+def response_norm(builder: Builder, name: str, source: str, how: Neighbours) -> str:
+    """A local response norm. Raises ModelError for an even number of channels."""
+    shape = builder.image_shape(name, source)
+    if how.size % 2 == 0:
+        raise ModelError(f"'{name}': a local response norm is only of an odd number of channels")
+    return builder.append(Node(name, "local_response_norm", (source,), shape, detail=how))
 
 
 def clip(builder: Builder, name: str, source: str, low: float | None, high: float | None) -> str:

@@ -7,20 +7,44 @@ import numpy as np
 from quant.details import Transposed
 from quant.fold import norm_of
 from quant.graph import Floats, Weights
+from quant.trace import sequences
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import conv_window, pads_of, two
 from quant.trace.pending import Value
+from quant.trace.seen import Seen
+from quant.trace.sequences import Steps
 from quant.trace.windows import Window
+
+SEQUENCE_WEIGHT = 3
+"""Axes of a weight over one axis."""
 
 
 def conv(call: OnnxCall) -> Value:
     """A convolution; zeros that were padded before it are among its pads."""
     weight = floats(call, 1)
+    if weight.ndim == SEQUENCE_WEIGHT:
+        return conv1d(call, weight)
     window = conv_window(call, weight.shape[2:])
     source, pads = call.pending.window(call.value, window.pads)
     moved = Window(window.stride, pads, window.dilation, window.groups)
     weights = Weights(weight, bias_of(call, len(weight)))
     return call.pending.builder.conv(call.layer_name(), source, call.shape, weights, moved)
+
+
+def conv1d(call: OnnxCall, weight: Floats) -> Value:
+    """A convolution over one axis."""
+    if call.attribute("auto_pad", "NOTSET") != "NOTSET":
+        raise call.refused("has auto_pad over one axis: write its pads")
+    before, after = call.attribute("pads") or (0, 0)
+    if before != after:
+        raise call.refused("pads one end of its axis more than the other, which is not supported")
+    builder, value = call.pending.builder, call.value
+    seen = value if isinstance(value, Seen) else builder.see(call.source)
+    names = ("strides", "dilations")
+    stride, dilation = (call.attribute(name) or (1,) for name in names)
+    steps = Steps(stride, before, dilation, call.attribute("group", 1))
+    weights = Weights(weight, bias_of(call, len(weight)))
+    return sequences.conv1d(builder, call.layer_name(), seen, weights, steps)
 
 
 def deconv(call: OnnxCall) -> Value:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.details import Grouping
+from quant.details import Grouping, Neighbours
 from quant.graph import Weights
 from quant.trace import numbered
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import floats
 from quant.trace.pending import Value
+
+LOCAL = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+"""Attributes of a local response norm, and what they are unless given."""
 
 
 def instance_norm(call: OnnxCall) -> Value:
@@ -35,6 +38,13 @@ def group_norm(call: OnnxCall) -> Value:
     weights = Weights(factors, shifts)
     name = call.layer_name()
     return numbered.group_norm(call.pending.builder, name, call.source, how, weights)
+
+
+def response_norm(call: OnnxCall) -> Value:
+    """A local response norm."""
+    numbers = (call.attribute(name, default) for name, default in LOCAL.items())
+    how = Neighbours(call.attribute("size"), *numbers)
+    return numbered.response_norm(call.pending.builder, call.name, call.source, how)
 
 
 def prelu(call: OnnxCall) -> Value:

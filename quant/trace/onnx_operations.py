@@ -10,10 +10,21 @@ import onnx
 
 from quant.details import Slope
 from quant.graph import Op
-from quant.trace.numbered import pixel_shuffle
+from quant.trace.numbered import pixel_shuffle, pixel_unshuffle
+from quant.trace.onnx_arithmetic import (
+    add,
+    channel_norm,
+    divide,
+    extreme,
+    multiply,
+    negative,
+    power,
+    subtract,
+)
+from quant.trace.onnx_arranged import concat, reshape, split, take, transpose
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_layers import batch_norm, conv, deconv, gemm, matmul
-from quant.trace.onnx_norms import group_norm, instance_norm, prelu
+from quant.trace.onnx_norms import group_norm, instance_norm, prelu, response_norm
 from quant.trace.onnx_pools import (
     average_pool,
     global_max_pool,
@@ -22,126 +33,29 @@ from quant.trace.onnx_pools import (
     pad,
     resize,
 )
-from quant.trace.pending import Value, by_channel
+from quant.trace.pending import Value
+from quant.trace.seen import Seen
+from quant.trace.tokens import TokenBuilder
 
 Read = Callable[[OnnxCall], Any]
-
-
-def add(call: OnnxCall) -> Value:
-    """The sum of two values, or of a value and constants."""
-    variable, constant = operands(call)
-    if constant is None:
-        return call.pending.builder.add(call.name, [call.pending.plain(v) for v in variable])
-    return call.pending.plus(call.name, variable[0], constant)
-
-
-def extreme(op: Op, what: str) -> Read:
-    """The larger or the smaller of two values."""
-
-    def read(call: OnnxCall) -> Value:
-        variable, constant = operands(call)
-        if constant is not None:
-            raise call.refused("is of a value and constants: only of two values is it supported")
-        sources = [call.pending.plain(value) for value in variable]
-        return call.pending.builder.join(call.name, op, sources, what)
-
-    return read
-
-
-def subtract(call: OnnxCall) -> Value:
-    """A value less another one or constants, or constants less a value."""
-    variable, constant = operands(call)
-    if constant is None:
-        negative = call.pending.times(f"{call.name}_negative", variable[1], -1.0)
-        both = [call.pending.plain(value) for value in (variable[0], negative)]
-        return call.pending.builder.add(call.name, both)
-    if call.file.constant(call.step.inputs[0]) is None:
-        return call.pending.plus(call.name, variable[0], -constant)
-    negative = call.pending.times(call.name, variable[0], -1.0)
-    return call.pending.plus(call.name, negative, constant)
-
-
-def multiply(call: OnnxCall) -> Value:
-    """The product of two values, or of a value and constants."""
-    variable, constant = operands(call)
-    if constant is None:
-        return call.pending.product(call.name, *variable)
-    return call.pending.times(call.name, variable[0], constant)
-
-
-def divide(call: OnnxCall) -> Value:
-    """A value divided by constants."""
-    variable, constant = operands(call)
-    if constant is None or call.file.constant(call.step.inputs[1]) is None or np.any(constant == 0):
-        raise call.refused("divides by what is no constant, which is not supported")
-    return call.pending.times(call.name, variable[0], 1.0 / constant)
-
-
-def operands(call: OnnxCall) -> tuple[list[Value], Any]:
-    """The values that are joined, and the constants if one side is that."""
-    variable = [name for name in call.step.inputs if call.file.constant(name) is None]
-    constants = [name for name in call.step.inputs if name not in variable]
-    if not constants:
-        return [call.values[name] for name in variable], None
-    shape = call.shape_of(variable[0])
-    constant = by_channel(call.name, call.file.values[constants[0]], shape)
-    return [call.values[variable[0]]], constant
-
-
-def concat(call: OnnxCall) -> Value:
-    """Values joined along the channels."""
-    if call.attribute("axis") % (1 + len(call.shape)) != 1:
-        raise call.refused("joins another axis than channels (1)")
-    sources = [call.pending.plain(call.values[name]) for name in call.step.inputs]
-    return call.pending.builder.concat(call.name, sources)
-
-
-def split(call: OnnxCall) -> tuple[Value, ...]:
-    """Ranges of channels, one behind the other."""
-    if call.axis(call.attribute("axis", 0)) != 1:
-        raise call.refused("splits another axis than channels (1)")
-    found, start = [], 0
-    for index, part in enumerate(call.step.outputs):
-        stop = start + call.shape_of(part)[0]
-        name = f"{call.name}_{index}"
-        found.append(call.pending.builder.slice(name, call.source, start, stop))
-        start = stop
-    return tuple(found)
-
-
-def take(call: OnnxCall) -> Value:
-    """A range of channels."""
-    starts, ends, axes, steps = (call.constant(index) for index in (1, 2, 3, 4))
-    if starts is None or ends is None:
-        raise call.refused("says no range of channels")
-    given = range(len(starts)) if axes is None else axes.tolist()
-    if [call.axis(axis) for axis in given] != [1] or (steps is not None and steps.tolist() != [1]):
-        raise call.refused("takes other than a range of channels")
-    start, stop, _ = slice(int(starts[0]), int(ends[0])).indices(call.before[0])
-    return call.pending.builder.slice(call.name, call.source, start, stop)
-
-
-def reshape(call: OnnxCall) -> Value:
-    """The same numbers in another shape."""
-    return call.pending.builder.reshape(call.name, call.source, call.shape)
-
-
-def transpose(call: OnnxCall) -> Value:
-    """Axes in another order."""
-    order = call.attribute("perm") or range(len(call.before), -1, -1)
-    return call.pending.builder.permute(call.name, call.source, list(order))
+SELU = (1.67326319217681884765625, 1.05070102214813232421875)
+"""Alpha and gamma, as ONNX has them."""
 
 
 def expand(call: OnnxCall) -> Value:
-    """A factor a channel, which needs no pixels to be multiplied with an image."""
-    if call.before[1:] != (1, 1):
-        raise call.refused("expands other than a factor a channel (C, 1, 1)")
-    return call.value
+    """A number a channel, a pixel, a row or a column, as it can be joined with an image."""
+    return call.pending.builder.expand(call.name, call.source, call.shape)
 
 
 def activation(op: Op) -> Read:
-    """An operation that is one activation."""
-    return lambda call: call.pending.builder.activate(call.name, call.source, op)
+    """An operation that is one activation, also of a sequence."""
+
+    def read(call: OnnxCall) -> Value:
+        if isinstance(call.value, Seen):
+            return TokenBuilder(call.pending.builder).activate(call.name, call.value, op)
+        return call.pending.builder.activate(call.name, call.source, op)
+
+    return read
 
 
 def leaky_relu(call: OnnxCall) -> Value:
@@ -154,6 +68,34 @@ def elu(call: OnnxCall) -> Value:
     """An exponential linear unit."""
     slope = Slope(call.attribute("alpha", 1.0))
     return call.pending.builder.activate(call.name, call.source, "elu", slope)
+
+
+def celu(call: OnnxCall) -> Value:
+    """An ELU with the same slope on both sides of 0."""
+    slope = Slope(call.attribute("alpha", 1.0))
+    return call.pending.builder.activate(call.name, call.source, "celu", slope)
+
+
+def selu(call: OnnxCall) -> Value:
+    """torch's SELU."""
+    if not np.allclose((call.attribute("alpha", SELU[0]), call.attribute("gamma", SELU[1])), SELU):
+        raise call.refused("has other numbers than those of Klambauer et al. 2017")
+    return call.pending.builder.activate(call.name, call.source, "selu")
+
+
+def logarithm(call: OnnxCall) -> Value:
+    """The logarithm of a sigmoid, as torch exports it."""
+    sigmoid = call.pending.builder.node(call.source)
+    if sigmoid.op != "sigmoid":
+        raise call.refused("is of other than a sigmoid, which is not supported")
+    return call.pending.builder.activate(call.name, sigmoid.inputs[0], "log_sigmoid")
+
+
+def from_pixels(call: OnnxCall) -> Value:
+    """Channels made of pixels, those of one place in a square behind one another."""
+    builder, side = call.pending.builder, call.attribute("blocksize")
+    made = pixel_unshuffle(builder, f"{call.name}_squares", call.source, side)
+    return builder.shuffle(call.name, made, call.before[0])
 
 
 def to_pixels(call: OnnxCall) -> Value:
@@ -207,6 +149,8 @@ OPERATIONS: dict[str, Read] = {
     **{"Conv": conv, "ConvTranspose": deconv, "Gemm": gemm, "MatMul": matmul},
     **{"BatchNormalization": batch_norm},
     **{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide},
+    **{"Pow": power, "Neg": negative, "ReduceL2": channel_norm},
+    **{"Sqrt": activation("sqrt"), "Reciprocal": activation("reciprocal")},
     **{"Max": extreme("maximum", "the maximum"), "Min": extreme("minimum", "the minimum")},
     **{"Concat": concat, "Split": split, "Slice": take},
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),
@@ -219,6 +163,8 @@ OPERATIONS: dict[str, Read] = {
     **{"HardSwish": activation("hardswish"), "Mish": activation("mish")},
     **{"Softplus": activation("softplus")},
     **{"Tanh": activation("tanh"), "Elu": elu, "PRelu": prelu, "DepthToSpace": to_pixels},
+    **{"Selu": selu, "Celu": celu, "Softsign": activation("softsign"), "Log": logarithm},
+    **{"Abs": activation("abs"), "SpaceToDepth": from_pixels, "LRN": response_norm},
     **{"InstanceNormalization": instance_norm, "GroupNormalization": group_norm},
     **dict.fromkeys(("Identity", "Dropout"), identity),
     **{"Cast": cast, "Softmax": softmax, "LogSoftmax": softmax},

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from quant.details import Interpolation, Pool
-from quant.trace.builder import PIXELS, Axes
+from quant.trace import padding
+from quant.trace.nodes import PIXELS, Axes
 from quant.trace.onnx_call import OnnxCall
 from quant.trace.onnx_windows import padded, two
+from quant.trace.padding import BORDERS
 from quant.trace.pending import Value
 from quant.trace.windows import fits, is_even
 
@@ -54,7 +56,8 @@ def mean(call: OnnxCall) -> Value:
         axes = PIXELS - done
     if not axes or not axes <= PIXELS:
         raise call.refused("is over other axes than (2, 3), or (1) that stays")
-    return call.pending.builder.mean(call.name, call.source, axes)
+    kept = bool(call.attribute("keepdims", 1))
+    return call.pending.builder.mean(call.name, call.source, axes, kept)
 
 
 def global_max_pool(call: OnnxCall) -> Value:
@@ -81,17 +84,23 @@ def axes_of(call: OnnxCall) -> Axes:
 
 
 def pad(call: OnnxCall) -> Value:
-    """Zeros around an image."""
+    """Zeros around an image, or pixels of it."""
     amounts, fill = call.constant(1), call.constant(2)
     given = call.attribute("pads") if amounts is None else amounts.tolist()
     axes = None if len(call.step.inputs) < 4 else call.constant(3)
     zeros = fill is None or fill.item() == 0
-    if call.attribute("mode", "constant") != "constant" or not zeros or axes is not None:
-        raise call.refused("pads other than zeros, or some axes only: this is not supported")
+    border = BORDERS.get(call.attribute("mode", "constant"))
+    if border is None or not zeros or axes is not None:
+        raise call.refused(
+            "pads other than zeros or pixels of the image, or some axes only: this is not supported"
+        )
     batch, channel, top, left, *ends = given
     if any((batch, channel, *ends[:2])):
         raise call.refused("pads other than pixels, which is not supported")
-    return call.pending.pad(call.name, call.value, (left, ends[3], top, ends[2]))
+    pads = (left, ends[3], top, ends[2])
+    if border == "zeros":
+        return call.pending.pad(call.name, call.value, pads)
+    return padding.pad(call.pending.builder, call.name, call.source, pads, border)
 
 
 def resize(call: OnnxCall) -> Value:

@@ -19,6 +19,7 @@ from quant.fold import Doubles, Norm
 from quant.graph import Op
 from quant.trace.builder import Builder
 from quant.trace.numbered import clip
+from quant.trace.padding import pad
 from quant.trace.seen import Seen, refused
 from quant.trace.views import Shape
 
@@ -68,14 +69,10 @@ class Pending:
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
-        self._computed: dict[Affine | Rectified, str] = {}
+        self._computed: dict[Affine | Padded | Rectified, str] = {}
 
     def plain(self, value: Value) -> str:
         """The node that holds a value."""
-        if isinstance(value, Padded):
-            raise ModelError(
-                f"operation '{value.name}': padding is only supported before a convolution"
-            )
         if isinstance(value, str):
             return value
         if isinstance(value, Seen):
@@ -151,8 +148,10 @@ class Pending:
             return replace(value, name=name)
         return Affine(name, self.plain(value))
 
-    def _compute(self, value: Affine | Rectified) -> str:
+    def _compute(self, value: Affine | Padded | Rectified) -> str:
         """A node for a value that can wait no longer."""
+        if isinstance(value, Padded):
+            return pad(self.builder, value.name, value.source, value.pads, "zeros")
         if isinstance(value, Rectified):
             return self.builder.activate(value.name, self.plain(value.value), "relu")
         if is_number(value, ONE, ZERO):

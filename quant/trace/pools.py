@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from quant.details import Interpolation, Pool
+from quant.details import Interpolation, Neighbours, Pool
 from quant.errors import ModelError
-from quant.trace.builder import PIXELS, Axes
 from quant.trace.call import Call
-from quant.trace.numbered import pixel_shuffle
+from quant.trace.nodes import PIXELS, Axes
+from quant.trace.numbered import pixel_shuffle, pixel_unshuffle, response_norm
+from quant.trace.padding import BORDERS, pad
 from quant.trace.windows import both_sides, even_window, fits, is_even, pair
 
 IMAGE_AXES = 4
@@ -30,7 +31,8 @@ def mean(call: Call) -> str:
             f"operation '{call.name}': only the mean over (2, 3), or over 1 with keepdim, is "
             "supported"
         )
-    return call.builder.mean(call.name, call.source, axes)
+    kept = bool(call.argument(2, "keepdim", False))
+    return call.builder.mean(call.name, call.source, axes, kept)
 
 
 def pixel_axes(call: Call) -> Axes:
@@ -139,3 +141,25 @@ def resize(call: Call, mode: str, align_corners: bool, factors: Any = None) -> s
 def to_pixels(call: Call) -> str:
     """Pixels made of channels."""
     return pixel_shuffle(call.builder, call.name, call.source, call.argument(1, "upscale_factor"))
+
+
+def from_pixels(call: Call) -> str:
+    """Channels made of pixels."""
+    side = call.argument(1, "downscale_factor")
+    return pixel_unshuffle(call.builder, call.name, call.source, side)
+
+
+def padded(call: Call) -> str:
+    """pad(x, amounts, mode, value): pixels mirrored or repeated, or zeros."""
+    mode, value = call.argument(2, "mode", "constant"), call.argument(3, "value")
+    border = BORDERS.get(mode)
+    if border is None or value or len(call.args[1]) not in (2, 4):
+        raise ModelError(f"operation '{call.name}' pads other than zeros or pixels of the image")
+    return pad(call.builder, call.name, call.source, [*call.args[1], 0, 0][:4], border)
+
+
+def local_response_norm(call: Call) -> str:
+    """A norm of each channel by its neighbours: local_response_norm(x, size, alpha, beta, k)."""
+    size, alpha = call.argument(1, "size"), call.argument(2, "alpha", 1e-4)
+    how = Neighbours(size, alpha, call.argument(3, "beta", 0.75), call.argument(4, "k", 1.0))
+    return response_norm(call.builder, call.name, call.source, how)

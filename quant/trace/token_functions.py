@@ -211,6 +211,7 @@ TOKEN_FUNCTIONS: dict[str, Read] = {
     **{"scaled_dot_product_attention": attention, "matmul": matmul, "bmm": matmul},
     **{"mean": mean, "gelu": gelu, "relu": activation("relu"), "relu_": activation("relu")},
     **{"relu6": activation("relu6"), "silu": activation("silu")},
+    **{"sigmoid": activation("sigmoid"), "hardsigmoid": activation("hardsigmoid")},
     **{"hardswish": activation("hardswish"), "dropout": dropout},
     **dict.fromkeys(("contiguous", "clone", "detach"), identity),
 }

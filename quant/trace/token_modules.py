@@ -14,7 +14,7 @@ from quant.errors import ModelError
 from quant.graph import Op, Weights
 from quant.trace.activations import refuse_tanh
 from quant.trace.call import Call
-from quant.trace.modules import floats, layer_weights, nearest, norm_weights
+from quant.trace.modules import conv1d, floats, layer_weights, nearest, norm_weights
 from quant.trace.seen import Seen
 from quant.trace.tokens import TokenBuilder
 
@@ -93,6 +93,7 @@ def identity(call: Call, module: nn.Module) -> Any:
 
 
 TOKEN_MODULES: dict[type, Read] = {
+    nn.Conv1d: conv1d,
     nn.Linear: linear,
     nn.LayerNorm: layer_norm,
     nn.MultiheadAttention: attention,
@@ -100,6 +101,8 @@ TOKEN_MODULES: dict[type, Read] = {
     nn.ReLU: activation("relu"),
     nn.ReLU6: activation("relu6"),
     nn.SiLU: activation("silu"),
+    nn.Sigmoid: activation("sigmoid"),
+    nn.Hardsigmoid: activation("hardsigmoid"),
     nn.Hardswish: activation("hardswish"),
     nn.Dropout: identity,
     nn.Identity: identity,

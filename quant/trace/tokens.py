@@ -8,6 +8,8 @@ tokens: (N, H, W, C).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from quant.graph import Floats, Layer, Node, Op, Weights
 from quant.trace.builder import Builder
 from quant.trace.numbered import NONE
 from quant.trace.seen import (
+    IMAGES,
     Places,
     Seen,
     heads_to_rows,
@@ -55,7 +58,10 @@ class TokenBuilder:
         return self.seen(made, value)
 
     def activate(self, name: str, value: Seen, op: Op, detail: Detail | None = None) -> Seen:
-        """An activation of every number."""
+        """An activation of every number, in whatever order these are seen."""
+        if np.unique(value.places).size == prod((IMAGES, *value.shape)):
+            made = self.builder.activate(name, value.source, op, detail)
+            return replace(value, source=made)
         return self.seen(self.builder.activate(name, self.node(name, value), op, detail), value)
 
     def layer_norm(self, name: str, value: Seen, weights: Weights, epsilon: float) -> Seen:
@@ -81,7 +87,7 @@ class TokenBuilder:
         """A factor for all numbers, of heads, too, or one a channel (C,)."""
         if value.places.ndim == 4 and factor.size == 1 and not is_pixels(value):
             heads = value.places.shape[1]
-            made = self._norm(name, self._rows(f"{name}_input", value, heads_to_rows), factor)
+            made = self._norm(name, self.rows(f"{name}_input", value, heads_to_rows), factor)
             return self._whole(made).moved(lambda places: rows_to_heads(places, heads))
         return self.seen(self._norm(name, self.node(name, value), factor), value)
 
@@ -118,8 +124,8 @@ class TokenBuilder:
     def scores(self, name: str, queries: Seen, keys: Seen, how: ToRows) -> str:
         """Scores of heads; `how` brings the keys into rows."""
         heads = heads_of(name, queries, keys)
-        one = self._rows(f"{name}.queries", queries, heads_to_rows)
-        other = self._rows(f"{name}.keys", keys, how)
+        one = self.rows(f"{name}.queries", queries, heads_to_rows)
+        other = self.rows(f"{name}.keys", keys, how)
         (channels, _, tokens), (_, _, read) = (self.builder.node(n).shape for n in (one, other))
         layer = Layer(
             name,
@@ -137,7 +143,7 @@ class TokenBuilder:
         heads, tokens, read = self.builder.node(chances).shape
         if values.places.ndim != 4 or values.places.shape[1:3] != (heads, read):
             raise ModelError(f"operation '{name}' does not multiply scores with values")
-        node = self._rows(f"{name}.values", values, heads_to_rows)
+        node = self.rows(f"{name}.values", values, heads_to_rows)
         channels = self.builder.node(node).shape[0]
         layer = Layer(
             name,
@@ -157,7 +163,7 @@ class TokenBuilder:
             return value.source
         if value.places.ndim not in (2, 3):
             raise ModelError(f"'{name}' reads {value.places.ndim - 1} axes, not tokens")
-        return self._rows(f"{name}_input", value, tokens_to_rows)
+        return self.rows(f"{name}_input", value, tokens_to_rows)
 
     def seen(self, node: str, like: Seen) -> Seen:
         """A node as tokens, pixels, or a single one, as `like`."""
@@ -187,7 +193,7 @@ class TokenBuilder:
         made = Node(name, op, (node,), shape, None, detail, weights)
         return self.seen(self.builder.append(made), value)
 
-    def _rows(self, name: str, value: Seen, how: ToRows) -> str:
+    def rows(self, name: str, value: Seen, how: ToRows) -> str:
         """The channels and tokens that a value is, cut out of its node where that has more."""
         region = region_of(value, how(value.places))
         if region is None:

@@ -20,10 +20,23 @@ class View:
     groups: int = 0
 
 
+def numbers_of(shape: Shape) -> tuple[Shape, ...]:
+    """Shapes that have a number a channel, a pixel, a column or a row of an image (C, H, W)."""
+    if len(shape) != 3:
+        return ()
+    channels, height, width = shape
+    return (channels, 1, 1), (1, height, width), (channels, 1, width), (channels, height, 1)
+
+
 def is_flattening(shape: Shape, wanted: Shape) -> bool:
-    """Whether an image becomes a vector, or a vector an image of one pixel."""
+    """Whether an image becomes a vector, or a vector an image of one pixel.
+
+    An image of one row may become one of one column, too, and back.
+    """
     if len(shape) == 3:
-        return wanted == (prod(shape),)
+        channels, height, width = shape
+        turned = (channels, width, height) if 1 in (height, width) else ()
+        return wanted in ((prod(shape),), turned)
     return len(shape) == 1 and wanted == (*shape, 1, 1)
 
 

@@ -35,6 +35,7 @@ TYPES = (
     *("ReLU", "Clip", "Input", "Flatten", "Softmax", "Reshape", "Concat", "MemoryData", "Noop"),
     *("Crop", "ShuffleChannel", "Interp", "Deconvolution", "DeconvolutionDepthWise", "Scale"),
     *("PReLU", "GroupNorm", "PixelShuffle", "ELU", "TanH", "Mish", "Softplus"),
+    *("SELU", "CELU", "AbsVal", "UnaryOp", "Reorg", "Padding", "LRN"),
     *("Sigmoid", "Swish", "HardSigmoid", "HardSwish"),
 )
 WHOLE = (0, 1, 2, 3, 4, 5, 7, 8, 16, 17, 64, 127, 1000, 2**16, 2**31 - 1, 2**31, 2**63, 10**40)

@@ -23,11 +23,13 @@ KINDS = (
     *("conv", "conv", "conv", "depthwise", "depthwise", "pool", "join", "linear"),
     *("relu", "clip", "sigmoid", "swish", "hardsigmoid", "hardswish"),
     *("mish", "softplus", "tanh", "elu", "prelu", "group_norm", "squares"),
+    *("selu", "celu", "abs", "negative", "root", "quotient", "power", "gathered", "pad", "lrn"),
     *("gate", "spatial", "concat", "crop", "shuffle", "reshape", "interp", "deconv", "scale"),
 )
 ON_VECTORS = ("linear", "linear", "relu", "hardswish", "crop", "concat", "pixel", "scale", "prelu")
 LARGEST = 2**14
 """Numbers in a blob: a linear layer at the end takes them all."""
+OF_SIZES = ("root", "quotient", "power")
 JOINS = (0, 1, 2, 4, 5)
 ACTIVATIONS: tuple[dict[int, Value], ...] = ({}, {9: 1}, {9: 3, 10: (0.0, 6.0)})
 
@@ -84,15 +86,30 @@ def random_layers(
                 "BinaryOp", name, (source, f"{name}_m"), (name,), {0: int(rng.choice(JOINS))}
             ),
         ]
+    if kind in OF_SIZES:
+        return of_size(rng, kind, name, source)
     if kind != "gate":
         return [random_layer(rng, kind, name, source, shapes)]
-    window: dict[int, Value] = {0: 1, 1: shapes[source][2], 11: shapes[source][1], 5: 1}
+    _, height, width = shapes[source]
+    rows, columns = [(height, width), (1, width), (height, 1)][whole(rng, 0, 2)]
+    window: dict[int, Value] = {0: 1, 1: columns, 11: rows, 5: 1}
     mean, others = f"{name}_mean", [b for b, s in shapes.items() if s == shapes[source]]
     inputs = (str(rng.choice(others)), mean)
     return [
         NcnnLayer("Pooling", mean, (source,), (mean,), window),
         NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))}),
     ]
+
+
+def of_size(rng: Generator, kind: str, name: str, source: str) -> list[NcnnLayer]:
+    """What is only possible for numbers above 0, and finite where these are not near it."""
+    size = NcnnLayer("Clip", f"{name}_s", (source,), (f"{name}_s",), {0: 0.1, 1: 10.0})
+    if kind == "quotient":
+        return [size, NcnnLayer("BinaryOp", name, (source, *size.outputs), (name,), {0: 3})]
+    root: dict[int, Value] = {0: int(rng.choice((5, 15)))}
+    power: dict[int, Value] = {0: 6, 1: 1, 2: float(rng.uniform(0.3, 3))}
+    how = ("UnaryOp", root) if kind == "root" else ("BinaryOp", power)
+    return [size, NcnnLayer(how[0], name, size.outputs, (name,), how[1])]
 
 
 def random_layer(
@@ -112,9 +129,12 @@ def random_layer(
         inputs = (source, str(rng.choice(others)))
         return NcnnLayer("BinaryOp", name, inputs, (name,), {0: int(rng.choice(JOINS))})
     if kind == "concat":
-        others = [b for b, other in shapes.items() if other[1:] == shape[1:] and b != "in0"]
+        axis = whole(rng, 0, len(shape) - 1)
+        same = shape[:axis] + shape[axis + 1 :]
+        alike = (b for b, s in shapes.items() if len(s) > axis and s[:axis] + s[axis + 1 :] == same)
+        others = [blob for blob in alike if blob != "in0"]
         more = [str(rng.choice(others)) for _ in range(whole(rng, 1, 3))]
-        return NcnnLayer("Concat", name, (source, *more), (name,), {0: 0})
+        return NcnnLayer("Concat", name, (source, *more), (name,), {0: axis})
     if kind == "deconv":
         return random_deconv(rng, name, source, shape[0])
     if kind == "prelu":
@@ -126,7 +146,8 @@ def random_layer(
         factors, shifts = rng.normal(0, 1, (2, shape[0])).astype(np.float32)
         payload = Payload(factors, shifts, tag=None)
         return NcnnLayer("Scale", name, (source,), (name,), {0: shape[0], 1: 1}, payload)
-    start = whole(rng, 0, shape[0])
+    axis = whole(rng, 0, len(shape) - 1)
+    start = whole(rng, 0, shape[axis])
     types: dict[str, tuple[str, dict[int, Value]]] = {
         "relu": ("ReLU", {0: float(rng.choice((0.0, 0.1)))}),
         "clip": ("Clip", {0: -0.5, 1: 6.0}),
@@ -136,9 +157,14 @@ def random_layer(
         "hardswish": ("HardSwish", {0: 1 / 6, 1: 0.5}),
         **{"mish": ("Mish", {}), "softplus": ("Softplus", {}), "tanh": ("TanH", {})},
         "elu": ("ELU", {0: 0.7}),
+        **{"selu": ("SELU", {0: 1.67, 1: 1.05}), "celu": ("CELU", {0: 0.5})},
+        **{"abs": ("AbsVal", {}), "negative": ("UnaryOp", {0: 1})},
+        "gathered": ("Reorg", {0: whole(rng, 1, 3)}),
+        "pad": ("Padding", {**{k: whole(rng, 0, 4) for k in (0, 1, 2, 3)}, 4: whole(rng, 0, 2)}),
+        "lrn": ("LRN", {0: 0, 1: whole(rng, 1, 7), 2: 0.5, 3: 0.75, 4: 1.0}),
         "squares": ("PixelShuffle", {0: whole(rng, 1, 3)}),
         "pool": ("Pooling", random_pool(rng)),
-        "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[0]),), 11: (0,)}),
+        "crop": ("Crop", {9: (start,), 10: (whole(rng, start, shape[axis]),), 11: (axis,)}),
         "shuffle": ("ShuffleChannel", {0: whole(rng, 2, 8)}),
         "reshape": ("Reshape", {0: -1}),
         "pixel": ("Reshape", {0: 1, 1: 1, 2: shape[0]}),
@@ -192,7 +218,7 @@ def random_group_norm(rng: Generator, name: str, source: str, channels: int) -> 
 
 
 def reduction(rng: Generator) -> dict[int, Value]:
-    return {0: whole(rng, 3, 4), 1: 0, 3: (0,), 4: 1, 5: 1}
+    return {0: int(rng.choice((3, 4, 8))), 1: 0, 3: (0,), 4: 1, 5: 1}
 
 
 def random_pool(rng: Generator) -> dict[int, Value]:

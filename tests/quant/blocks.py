@@ -261,6 +261,102 @@ class SpatialAttention(nn.Module):
         return x * torch.sigmoid(self.conv(both))
 
 
+class ChannelAttention(nn.Module):
+    """A factor a channel, of its mean and those beside it (ECA, Wang et al. 2020)."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, kernel, padding=(kernel - 1) // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(-1, -2)
+        y = self.conv(y).transpose(-1, -2).unsqueeze(-1)
+        return x * torch.sigmoid(y).expand_as(x)
+
+
+class CoordinateAttention(nn.Module):
+    """A factor a row and one a column of each channel (Hou et al. 2021)."""
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.rows, self.columns = nn.AdaptiveAvgPool2d((None, 1)), nn.AdaptiveAvgPool2d((1, None))
+        self.squeeze = nn.Sequential(conv_bn(channels, inner, 1), nn.Hardswish())
+        self.conv_h, self.conv_w = (nn.Conv2d(inner, channels, 1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, _, height, width = x.size()
+        y = self.squeeze(torch.cat([self.rows(x), self.columns(x).permute(0, 1, 3, 2)], dim=2))
+        rows, columns = torch.split(y, [height, width], dim=2)
+        columns = self.conv_w(columns.permute(0, 1, 3, 2)).sigmoid()
+        attended: Tensor = x * columns * self.conv_h(rows).sigmoid()
+        return attended
+
+
+class FocusBlock(nn.Module):
+    """Pixels in steps as channels (YOLOv5), then attention by channels and by coordinates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(12, 16, 3), nn.SiLU())
+        self.channels = ChannelAttention(3)
+        self.middle = nn.Sequential(conv_bn(16, 16, 3, groups=16), nn.ReLU6())
+        self.coordinates = CoordinateAttention(16, 8)
+        self.last = nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(16, 20, 3), nn.SELU())
+        self.classifier = nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = (x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2])
+        x = self.channels(self.stem(torch.cat(parts, 1)))
+        x = self.last(x[:, :, 1:] + self.coordinates(self.middle(x))[:, :, :-1])
+        logits: Tensor = self.classifier(x.mean((2, 3)))
+        return logits
+
+
+class GeneralisedMean(nn.Module):
+    """A mean of powers, whose exponent is learned (GeM, Radenovic et al. 2018)."""
+
+    def __init__(self, exponent: float) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.full((1,), exponent))
+
+    def forward(self, x: Tensor) -> Tensor:
+        powers = x.clamp(min=1e-6).pow(self.exponent)
+        mean = F.avg_pool2d(powers, (x.size(-2), x.size(-1)))
+        return mean.pow(1.0 / self.exponent)
+
+
+class PlainLayerNorm(nn.Module):
+    """A norm over channels as ConvNeXt's published code writes it."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.rand(channels) + 0.5)
+        self.bias = nn.Parameter(torch.randn(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = x.mean(1, keepdim=True)
+        s = (x - u).pow(2).mean(1, keepdim=True)
+        x = (x - u) / torch.sqrt(s + self.eps)
+        return self.weight[:, None, None] * x + self.bias[:, None, None]
+
+
+class RetrievalBlock(nn.Module):
+    """Means of powers of what was normalised, as features for retrieval have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 12, 3, 2), nn.ReLU())
+        self.block = nn.Sequential(conv_bn(12, 12, 3, groups=12), nn.ReLU6(), conv_bn(12, 24, 1))
+        self.classifier = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.normalize(self.block(self.stem(x)), dim=1)
+        x = F.adaptive_avg_pool2d(torch.abs(x).clamp(min=1e-6).pow(2.5), 1) ** (1 / 2.5)
+        logits: Tensor = self.classifier(F.normalize(x.flatten(1)) + torch.sqrt(x.flatten(1) ** 2))
+        return logits
+
+
 class FaceBlock(nn.Module):
     """What else is found between layers: slopes of its own, norms of what is read, pixels made."""
 
@@ -317,6 +413,8 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "bottleneck": (BottleneckBlock, (3, 12, 12)),
     "decoder": (DecoderBlock, (3, 16, 20)),
     "face": (FaceBlock, (3, 14, 10)),
+    "focus": (FocusBlock, (3, 14, 12)),
+    "retrieval": (RetrievalBlock, (3, 14, 12)),
     "pyramid": (PyramidBlock, (3, 14, 10)),
     "convnext": (ConvNeXtBlock, (3, 12, 16)),
     "transformer": (TransformerBlock, (3, 16, 12)),

@@ -8,17 +8,13 @@ from onnx import numpy_helper
 from quant.details import Cells, Groups, Resize, Transposed
 from quant.graph import Node, Weights
 from quant.onnx_nodes import OnnxNodes
-from quant.onnx_operations import onnx_pads, write_operation
+from quant.onnx_operations import write_operation
 
 
 def write(node: Node) -> OnnxNodes:
     onnx = OnnxNodes()
     assert write_operation(onnx, node, ["a", "b"][: len(node.inputs)]) == f"{node.name}:0"
     return onnx
-
-
-def test_pads_have_the_order_of_onnx() -> None:
-    assert onnx_pads((1, 2, 3, 4)) == (3, 1, 4, 2)
 
 
 def test_the_last_node_has_our_name() -> None:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quant.details import Cells, Channels, Detail, Groups, Limits, Pool, Resize, Slope, Squares
+from quant.errors import ModelError
 from quant.fake_quant import FakeQuantNet
 from quant.float_net import FloatNet
-from quant.graph import Node, Op, Weights
+from quant.graph import Network, Node, Op, Weights
 from quant.ncnn.build import dump, float_layers
 from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.runtime import Engine
@@ -26,7 +27,15 @@ from quant.operations import avg_pool, max_pool, run_operation
 from quant.policy import Policy, uniform
 from quant.quantized import QuantizedLayer, QuantizedLayers
 from quant.trace import trace
-from tests.quant.blocks import SpatialAttention, deal
+from quant.trace.aten_reader import export
+from tests.quant.blocks import (
+    ChannelAttention,
+    CoordinateAttention,
+    GeneralisedMean,
+    PlainLayerNorm,
+    SpatialAttention,
+    deal,
+)
 from tests.quant.networks import randomise
 
 CLOSE = 1e-5
@@ -178,6 +187,150 @@ def squares(rng: Generator, channels: int) -> Operation:
     return nn.Sequential(nn.ReLU(), stem, nn.PixelShuffle(side), nn.ReLU())
 
 
+def padding(rng: Generator, channels: int) -> Operation:
+    """Of all kinds, before a convolution, a pool, or nothing."""
+    pads = tuple(whole(rng, 0, 3) for _ in range(4))
+    kinds = (nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d)
+    found = kinds[whole(rng, 0, 2)](pads)  # type: ignore[arg-type]
+    then: list[nn.Module] = [
+        nn.Conv2d(channels, 5, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.Tanh(),
+        nn.Conv2d(channels, 4, 3, padding=(1, 2), padding_mode="reflect"),
+    ]
+    return nn.Sequential(nn.ReLU(), found, then[whole(rng, 0, 3)])
+
+
+def response_norm(rng: Generator, channels: int) -> Operation:
+    alpha, beta = rng.uniform(0, 2, 2).tolist()
+    return nn.LocalResponseNorm(2 * whole(rng, 0, 3) + 1, alpha, beta, float(rng.uniform(0.5, 2)))
+
+
+def gathered(rng: Generator, channels: int) -> Operation:
+    """Channels made of pixels, whose sides are made to fit."""
+    side = whole(rng, 1, 3)
+    up = nn.Upsample((side * whole(rng, 1, 4), side * whole(rng, 1, 4)))
+    return nn.Sequential(nn.ReLU(), up, nn.PixelUnshuffle(side), nn.ReLU())
+
+
+class Does(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Operation) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def channel_attention(rng: Generator, channels: int) -> Operation:
+    return ChannelAttention(2 * whole(rng, 0, 3) + 1)
+
+
+def coordinate_attention(rng: Generator, channels: int) -> Operation:
+    return CoordinateAttention(channels, whole(rng, 1, 9)).eval()
+
+
+def over_one_axis(rng: Generator, channels: int) -> Operation:
+    """A sequence of all pixels, or of the means of rows."""
+    kernel, groups = whole(rng, 1, 4), int(rng.choice([1, channels]))
+    stride, padding, dilation = whole(rng, 1, 2), whole(rng, 0, 2), whole(rng, 1, 2)
+    conv = nn.Conv1d(channels, 2 * channels, kernel, stride, padding, dilation, groups)
+    before = nn.Flatten(2) if rng.random() < 0.5 else Does(lambda x: x.mean(3))
+    return nn.Sequential(before, conv, nn.Sigmoid(), Does(lambda x: x.unsqueeze(2)))
+
+
+def parts(rng: Generator, channels: int) -> Operation:
+    """Ranges of rows and columns, also in steps, and these joined again."""
+    first, second = (slice(whole(rng, 0, 2), None, whole(rng, 1, 3)) for _ in range(2))
+    kinds: list[Operation] = [
+        lambda x: x[:, :, first, second],
+        lambda x: F.relu(x)[..., second],
+        lambda x: x[..., :-1, 1:] + x.narrow(2, 1, x.shape[2] - 1)[..., :-1],
+        lambda x: torch.cat([x, torch.sigmoid(x)[..., first, :]], 2),
+        lambda x: torch.cat([x[..., first], F.relu(x)], 3),
+        lambda x: torch.cat([x.chunk(2, 2)[1].tanh(), x.chunk(2, 2)[0]], -2),
+        lambda x: torch.cat([x[..., :-1:2, :-1:2], x[..., 1::2, 1::2]], 1),
+    ]
+    size = (whole(rng, 3, 9), whole(rng, 3, 9))
+    return nn.Sequential(nn.Upsample(size), Does(kinds[whole(rng, 0, len(kinds) - 1)]))
+
+
+def by_line(rng: Generator, channels: int) -> Operation:
+    """Joined with a number a row or a column, and turned where there is only one of these."""
+    kinds: list[Operation] = [
+        lambda x: x + x.mean(2, True),
+        lambda x: torch.maximum(x.mean(3, keepdim=True), x),
+        lambda x: x * x.mean(3, True) * x.mean(2, True),
+        lambda x: x.mean(3, True).transpose(2, 3),
+        lambda x: x.mean(2, True).permute(0, 1, 3, 2).sigmoid(),
+        lambda x: x * x.mean(2, True).mean(3, True) + x.mean(2, True).expand_as(x),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def reorganised(rng: Generator, channels: int) -> Operation:
+    """Channels made of pixels, and pixels of channels, by axes that are moved."""
+    side, rows, columns = whole(rng, 2, 3), whole(rng, 1, 4), whole(rng, 1, 4)
+    up = nn.Sequential(nn.ReLU(), nn.Upsample((side * rows, side * columns)))
+    order = [(0, 1, 3, 5, 2, 4), (0, 3, 5, 1, 2, 4)][whole(rng, 0, 1)]
+
+    def gather(x: Tensor) -> Tensor:
+        split = x.view(-1, channels, rows, side, columns, side)
+        return split.permute(*order).reshape(-1, channels * side * side, rows, columns)
+
+    def spread(x: Tensor) -> Tensor:
+        split = gather(x).view(-1, channels, side, side, rows, columns)
+        moved = split.permute(0, 1, 4, 2, 5, 3)
+        return moved.reshape(-1, channels, rows * side, columns * side).tanh()
+
+    return nn.Sequential(up, Does(gather if rng.random() < 0.5 else spread))
+
+
+def powers(rng: Generator, channels: int) -> Operation:
+    """Whole and negative ones, roots, and others of what is not negative."""
+    root = float(rng.uniform(0.3, 5))
+    kinds: list[Operation] = [
+        lambda x: x**2 + x.pow(3),
+        lambda x: torch.square(x) ** 5,
+        lambda x: x.relu().sqrt() + F.relu6(x) ** root,
+        lambda x: x.sigmoid() ** -2 + x.sigmoid().pow(-0.25 - root / 5),
+        lambda x: torch.rsqrt(x.abs() + 1) + 2 / F.softplus(x),
+        lambda x: x.abs().add(1).reciprocal(),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def quotients(rng: Generator, channels: int) -> Operation:
+    """Of two values, also of a small one and a large one, and of vectors."""
+    kinds: list[Operation] = [
+        lambda x: x / (1 + x.sigmoid()),
+        lambda x: x / (2 + torch.tanh(x.mean((2, 3), True))),
+        lambda x: x.mean(1, True).sigmoid() + 1 / x.sigmoid(),
+        lambda x: torch.tanh(x).amax((2, 3), True) / (x * x + 1),
+        lambda x: x.sigmoid() - x / torch.sigmoid(x.mean(2, True)),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
+def generalised_mean(rng: Generator, channels: int) -> Operation:
+    """Pooling between the mean and the maximum (Radenovic et al. 2018), by a learned power."""
+    return GeneralisedMean(3.0 if rng.random() < 0.3 else float(rng.uniform(1, 4)))
+
+
+def normalised(rng: Generator, channels: int) -> Operation:
+    """Divided by the norm over channels, also vectors and images that are 0 somewhere."""
+    kinds: list[Operation] = [
+        lambda x: F.normalize(x),
+        lambda x: F.normalize(x.relu(), dim=1, eps=1e-3),
+        lambda x: F.normalize(x.mean((2, 3)), dim=-1),
+        lambda x: F.normalize(x.flatten(1)),
+        lambda x: x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-6),
+    ]
+    return kinds[whole(rng, 0, len(kinds) - 1)]
+
+
 OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     **{"conv": conv, "deconv": deconv, "norm": norm},
     **{"max": max_pooling, "avg": avg_pooling, "cells": cells, "up": up},
@@ -197,6 +350,17 @@ OPERATIONS: Mapping[str, Callable[[Generator, int], Operation]] = {
     "tanh": lambda rng, c: lambda x: torch.tanh(x) + x.tanh(),
     "elu": lambda rng, c: nn.ELU(float(rng.uniform(0, 2))),
     **{"prelu": prelu, "clip": clip, "group_norm": group_norm, "squares": squares},
+    **{"padding": padding, "response_norm": response_norm, "gathered": gathered},
+    "selu": lambda rng, c: nn.SELU(),
+    "celu": lambda rng, c: nn.CELU(float(rng.uniform(0.1, 2))),
+    "softsign": lambda rng, c: nn.Softsign(),
+    "log_sigmoid": lambda rng, c: nn.LogSigmoid(),
+    "abs": lambda rng, c: lambda x: torch.abs(x) + x.abs(),
+    **{"channel_attention": channel_attention, "coordinate_attention": coordinate_attention},
+    **{"over_one_axis": over_one_axis, "parts": parts, "by_line": by_line},
+    **{"reorganised": reorganised, "powers": powers, "quotients": quotients},
+    **{"generalised_mean": generalised_mean, "normalised": normalised},
+    "channel_norm": lambda rng, c: PlainLayerNorm(c, 0.1),
     **{"extremes": extremes, "spatial": lambda rng, c: SpatialAttention()},
 }
 
@@ -229,7 +393,7 @@ def test_all_engines_compute_the_same(kind: str, seed: int) -> None:
             expected = module(images).numpy()
     except (RuntimeError, ValueError):
         assume(False)  # the kernel is larger than the image, or a norm of one pixel
-    network = trace(module, shape)
+    network = read(module, shape)
     engine = Engine.from_memory(*dump(float_layers(network)))
     net = FakeQuantNet(network.graph, AsItIs(network.weights), Capabilities())
     model = export_onnx(net, uniform(network.graph.layer_names, 32, 32))
@@ -241,6 +405,14 @@ def test_all_engines_compute_the_same(kind: str, seed: int) -> None:
     for name, value in found.items():
         assert value.shape == expected.shape == (2, *network.graph.nodes[-1].shape), name
         assert np.abs(value - expected).max() <= CLOSE * max(1.0, np.abs(expected).max()), name
+
+
+def read(module: nn.Module, shape: tuple[int, int, int]) -> Network:
+    """By torch.fx, or where that does not read it by torch.export, as networks of users are."""
+    try:
+        return trace(module, shape)
+    except ModelError:
+        return export(module, shape)
 
 
 class AsItIs:

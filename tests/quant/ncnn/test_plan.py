@@ -94,6 +94,19 @@ def test_weights_that_stay_float_are_masked_whatever_they_read() -> None:
     assert found.blob_bits == {"b1": 16, "1_in0_f32": 32, "b2": 32, "b3": 32, "b4": 32, "b5": 16}
 
 
+def test_what_needs_the_range_of_float32_has_it() -> None:
+    """A root and a quotient between layers of 16 bits, which they would follow; a sum does."""
+    layers = chain("Convolution", "UnaryOp", "BinaryOp", "Convolution", "BinaryOp", "Clip")
+    layers[1] = layers[1].with_params(p0=5)
+    layers[2] = layers[2].with_params(p0=3)
+    layers[4] = layers[4].with_params(p0=0)
+    layers[5] = layers[5].with_params(p0=1e-6)
+    board = Capabilities("x86", "bf16", COMMON | {"UnaryOp"})
+    found = plan_precision(layers, {"0": 16, "3": 16}, board, {})
+    assert [layer.name for layer in found.layers if masked(layer)] == ["1", "2", "5"]
+    assert [layer.type for layer in casts(found)] == ["Cast", "Cast"]
+
+
 @pytest.mark.parametrize("reader", ["Convolution", "ConvolutionDepthWise"])
 @pytest.mark.parametrize("writer", ["Convolution", "ConvolutionDepthWise"])
 def test_a_blob_with_one_int8_convolution_behind_it_stays_int8(writer: str, reader: str) -> None:

@@ -3,11 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quant.details import Grouping, Limits, Squares
+from quant.details import Grouping, Limits, Neighbours, Squares
 from quant.errors import ModelError
 from quant.graph import Node
 from quant.trace.builder import Builder
-from quant.trace.numbered import clip, group_norm, pixel_shuffle, prelu
+from quant.trace.numbered import (
+    clip,
+    group_norm,
+    pixel_shuffle,
+    pixel_unshuffle,
+    prelu,
+    response_norm,
+)
 
 
 @pytest.fixture
@@ -42,6 +49,23 @@ def test_squares_of_pixels(builder: Builder) -> None:
     assert (node.shape, node.detail) == ((1, 6, 10), Squares(2))
     with pytest.raises(ModelError, match="'t': 4 channels make no squares of 3 pixels a side"):
         pixel_shuffle(builder, "t", "x", 3)
+
+
+def test_channels_of_pixels(builder: Builder) -> None:
+    builder.activate("r", "x", "relu")
+    wide = builder.resize("w", "r", (4, 4, 6), "nearest")
+    node = made(builder, pixel_unshuffle(builder, "u", wide, 2))
+    assert (node.shape, node.detail) == ((16, 2, 3), Squares(2))
+    assert pixel_unshuffle(builder, "v", "x", 1) == "x"
+    with pytest.raises(ModelError, match="'v': 3x5 pixels are no squares of 2 a side"):
+        pixel_unshuffle(builder, "v", "x", 2)
+
+
+def test_neighbours_have_one_in_their_middle(builder: Builder) -> None:
+    how = Neighbours(3, 1.0, 0.5, 1.0)
+    assert made(builder, response_norm(builder, "n", "x", how)).detail == how
+    with pytest.raises(ModelError, match="'m': a local response norm is only of an odd number"):
+        response_norm(builder, "m", "x", Neighbours(4, 1.0, 0.5, 1.0))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from quant.errors import ModelError
 from tests.quant.networks import Shape
@@ -158,6 +159,13 @@ def test_a_softmax_over_the_classes_is_left_out(op: str, tmp_path: Path) -> None
         (node("PRelu", ["x", "s"]), {"s": random(1)}, ["prelu"]),
         (node("Clip", ["x", "low"]), {"low": np.float32(-0.5)}, ["clip"]),
         (node("DepthToSpace", ["x"], blocksize=2, mode="CRD"), {}, ["pixel_shuffle"]),
+        (node("Selu", ["x"]), {}, ["selu"]),
+        (node("Celu", ["x"], alpha=0.5), {}, ["celu"]),
+        (node("Softsign", ["x"]), {}, ["softsign"]),
+        (node("Abs", ["x"]), {}, ["abs"]),
+        (node("LRN", ["x"], size=3, alpha=0.1, beta=0.5, bias=2.0), {}, ["local_response_norm"]),
+        (node("Pad", ["x", "p"], mode="reflect"), {"p": [0, 0, 1, 2, 0, 0, 0, 1]}, ["pad"]),
+        (node("Pad", ["x", "p"], mode="edge"), {"p": [0, 0, 1, 2, 0, 0, 0, 1]}, ["pad"]),
         (
             node("InstanceNormalization", ["x", "g", "b"], epsilon=1e-3),
             {"g": random(4), "b": random(4)},
@@ -171,6 +179,85 @@ def test_what_stays_float_between_layers(
     made = model([step], (1, 4, 6, 5), constants)
     check(made, (4, 6, 5))
     assert ops_of(made, tmp_path) == ops
+
+
+def test_quotients_powers_and_norms(tmp_path: Path) -> None:
+    steps = [
+        node("Sigmoid", ["x"], "s"),
+        node("Pow", ["s", "p"], "q"),
+        node("Reciprocal", ["q"], "r"),
+        node("Sqrt", ["r"], "t"),
+        node("ReduceL2", ["x", "axes"], "n"),
+        node("Div", ["t", "n"], "d"),
+        node("Div", ["two", "d"], "e"),
+        node("Neg", ["e"]),
+    ]
+    made = model(steps, constants={"p": np.float32(2.5), "axes": [1], "two": np.float32(2)})
+    check(made)
+    ops = ["sigmoid", "power", "reciprocal", "sqrt", "channel_norm", "div", "reciprocal", "scale"]
+    assert ops_of(made, tmp_path) == ops
+
+
+def test_channels_made_of_pixels(tmp_path: Path) -> None:
+    """ONNX has those of one place in a square behind one another, torch those of one channel."""
+    made = model([node("SpaceToDepth", ["x"], blocksize=2)])
+    check(made)
+    assert ops_of(made, tmp_path) == ["pixel_unshuffle", "shuffle"]
+
+
+def test_ranges_of_rows_and_columns_in_steps(tmp_path: Path) -> None:
+    ranges = {"from": [1, 0, -7], "to": [3, 99, 8], "axes": [1, 2, -1], "steps": [1, 2, 3]}
+    made = model([node("Slice", ["x", *ranges])], constants=ranges)
+    check(made)
+    assert ops_of(made, tmp_path) == ["slice", "max_pool", "take", "max_pool"]
+
+
+def test_rows_and_columns_are_split_and_joined(tmp_path: Path) -> None:
+    split = helper.make_node("Split", ["x", "sizes"], ["a", "b"], axis=3)
+    made = model([split, node("Concat", ["b", "a"], axis=-2)], constants={"sizes": [4, 4]})
+    check(made)
+    assert ops_of(made, tmp_path) == ["take", "take", "concat"]
+
+
+def test_a_convolution_over_the_means_of_channels(tmp_path: Path) -> None:
+    """As ECA has it, by axes that are swapped, and by shapes alone."""
+    last, weights = {"last": [-1]}, {"c.weight": random(1, 1, 3)}
+    conv = {"pads": [1, 1], "kernel_shape": [3]}
+    steps = [
+        node("GlobalAveragePool", ["x"], "g"),
+        node("Squeeze", ["g", "last"], "s"),
+        node("Transpose", ["s"], "t", perm=[0, 2, 1]),
+        node("Conv", ["t", "c.weight"], "c", **conv),
+        node("Sigmoid", ["c"], "a"),
+        node("Transpose", ["a"], "b", perm=[0, 2, 1]),
+        node("Unsqueeze", ["b", "last"]),
+    ]
+    made = model(steps, constants={**last, **weights})
+    check(made)
+    assert ops_of(made, tmp_path)[1:] == ["reshape", "conv", "sigmoid", "reshape"]
+    shapes = {"row": [0, 1, -1], "image": [0, -1, 1, 1]}
+    steps = [
+        node("GlobalAveragePool", ["x"], "g"),
+        node("Reshape", ["g", "row"], "r"),
+        node("Conv", ["r", "c.weight"], "c", **conv),
+        node("Reshape", ["c", "image"]),
+    ]
+    made = model(steps, constants={**shapes, **weights})
+    check(made)
+    assert ops_of(made, tmp_path)[1:] == ["reshape", "conv", "reshape"]
+
+
+def test_the_logarithm_of_a_sigmoid(tmp_path: Path) -> None:
+    made = model([node("Sigmoid", ["x"], "h"), node("Log", ["h"])])
+    check(made)
+    assert ops_of(made, tmp_path) == ["log_sigmoid"]
+
+
+def test_padding_before_a_pool(tmp_path: Path) -> None:
+    steps = [node("Pad", ["x", "p"], "h"), node("MaxPool", ["h"], kernel_shape=[2, 2])]
+    made = model(steps, constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]})
+    check(made)
+    assert ops_of(made, tmp_path) == ["pad", "max_pool"]
 
 
 def test_a_layer_that_is_used_twice_is_two(tmp_path: Path) -> None:
@@ -399,8 +486,17 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
     [
         (model([node("Sinh", ["x"])]), "operation Sinh 'the_y' is not supported"),
         (model([node("Softmax", ["x"])]), "is over another axis than classes"),
-        (model([node("Div", ["x", "x"])]), "divides by what is no constant"),
-        (model([node("Concat", ["x", "x"], axis=2)]), "joins another axis"),
+        (model([node("Div", ["x", "c"])], constants={"c": np.float32(0)}), "divides by 0"),
+        (model([node("Pow", ["x", "c"])], constants={"c": random(3, 1, 1)}), "more than one expon"),
+        (model([node("ReduceL2", ["x", "c"])], constants={"c": [2]}), "other axes than channels"),
+        (model([node("Concat", ["x", "x"], axis=0)]), "mixes the images of a batch"),
+        (model([node("Slice", ["x", "z", "e", "z"])], constants={"z": [0], "e": [1]}),
+         "takes some of the images"),
+        (
+            model([node("Squeeze", ["x"], "h"), node("Conv", ["h", "c"], pads=[0, 1])],
+                  shape=(2, 3, 8, 1), constants={"c": random(4, 3, 2)}),
+            "pads one end of its axis more",
+        ),
         (model([node("Transpose", ["x"], perm=[0, 2, 3, 1])]), "is read with its axes moved"),
         (model([node("HardSigmoid", ["x"])]), "has other factors"),
         (
@@ -421,15 +517,13 @@ def test_a_shape_that_is_computed(tmp_path: Path) -> None:
             "is not supported: only nearest and linear",
         ),
         (
-            model([node("Pad", ["x", "p"], mode="reflect")],
-                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]}),
-            "pads other than zeros",
+            model([node("Pad", ["x", "p", "v"])],
+                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1], "v": np.float32(1)}),
+            "pads other than zeros or pixels",
         ),
-        (
-            model([node("Pad", ["x", "p"], "h"), node("MaxPool", ["h"], kernel_shape=[2, 2])],
-                  constants={"p": [0, 0, 1, 1, 0, 0, 1, 1]}),
-            "padding is only supported before a convolution",
-        ),
+        (model([node("LRN", ["x"], size=2)]), "the network does not run"),
+        (model([node("Selu", ["x"], alpha=1.0)]), "has other numbers"),
+        (model([node("Abs", ["x"], "h"), node("Log", ["h"])]), "is of other than a sigmoid"),
         (
             model([node("Conv", ["x", "x"])], shape=(1, 1, 4, 4)),
             "computes its input 1 from the image",

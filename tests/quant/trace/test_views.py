@@ -1,11 +1,18 @@
-from quant.trace.views import View, dealt_groups, is_flattening, shows_pixel
+from quant.trace.views import View, dealt_groups, is_flattening, numbers_of, shows_pixel
 
 IMAGE = (6, 4, 5)
+
+
+def test_numbers_that_an_image_may_be_joined_with() -> None:
+    assert numbers_of(IMAGE) == ((6, 1, 1), (1, 4, 5), (6, 1, 5), (6, 4, 1))
+    assert numbers_of((6,)) == ()
 
 
 def test_flattening() -> None:
     assert is_flattening(IMAGE, (120,))
     assert is_flattening((7,), (7, 1, 1))
+    assert is_flattening((6, 1, 5), (6, 5, 1)) and is_flattening((6, 5, 1), (6, 1, 5))
+    assert not is_flattening(IMAGE, (6, 5, 4))
     assert not is_flattening(IMAGE, (6, 20))
     assert not is_flattening((7,), (1, 7))
 
