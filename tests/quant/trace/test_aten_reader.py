@@ -15,7 +15,14 @@ from quant.float_net import FloatNet
 from quant.graph import Network
 from quant.trace import trace
 from quant.trace.aten_reader import export, read_pt2
-from tests.quant.blocks import BLOCKS, block
+from tests.quant.blocks import (
+    BLOCKS,
+    ChannelAttention,
+    CoordinateAttention,
+    GeneralisedMean,
+    PlainLayerNorm,
+    block,
+)
 from tests.quant.networks import KINDS, Case, build, case, random_images
 
 SHAPE = (3, 8, 8)
@@ -85,7 +92,7 @@ def test_an_exported_module_is_what_fx_traces(kind: str) -> None:
     assert dict(network.graph.stays_float) == dict(expected.network.graph.stays_float)
 
 
-@pytest.mark.parametrize("kind", ["mobile v3", "shuffle", "decoder"])
+@pytest.mark.parametrize("kind", ["mobile v3", "shuffle", "decoder", "retrieval"])
 @pytest.mark.parametrize(("core", "batch"), [(True, False), (False, True)])
 def test_a_saved_program_is_the_module(kind: str, core: bool, batch: bool, tmp_path: Path) -> None:
     """As exported and in core ATen, for a batch that is fixed or free."""
@@ -95,6 +102,40 @@ def test_a_saved_program_is_the_module(kind: str, core: bool, batch: bool, tmp_p
     check(network, expected.module, expected.images)
     assert network.graph.layers == expected.network.graph.layers
     assert ops(network) == ops(expected.network)
+
+
+class MeansInARow(nn.Module):
+    """ECA as timm has it, by shapes alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 5, padding=2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x.mean((2, 3)).view(x.shape[0], 1, -1)).sigmoid()
+        attended: Tensor = x * y.view(x.shape[0], -1, 1, 1).expand_as(x)
+        return attended
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        MeansInARow,
+        lambda: ChannelAttention(3),
+        lambda: CoordinateAttention(3, 4),
+        lambda: GeneralisedMean(2.7),
+        lambda: PlainLayerNorm(3, 0.1),
+        lambda: nn.PixelUnshuffle(2),
+    ],
+)
+@pytest.mark.parametrize(("core", "batch"), [(False, False), (True, False), (False, True)])
+def test_attention_and_powers_of_saved_programs(
+    make: Callable[[], nn.Module], core: bool, batch: bool, tmp_path: Path
+) -> None:
+    net = build(lambda: nn.Sequential(nn.Conv2d(3, 3, 1), make()))
+    images = random_images(SHAPE, 3)
+    save(net, images, tmp_path / "net.pt2", core, batch)
+    check(read_pt2(tmp_path / "net.pt2"), net, images)
 
 
 def test_a_branch_that_depends_on_the_size() -> None:
