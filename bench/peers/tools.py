@@ -21,7 +21,7 @@ WIDTHS: Formats = tuple((weight, 8) for weight in (8, 6, 5, 4, 3, 2))
 
 ENGINE: Formats = ((32, 32), (16, 16), (8, 8))
 FREE: Formats = tuple((bits, bits) for bits in range(8, 1, -1))
-FEW = {"episodes": 8}
+FEW = {"episodes": 24}
 
 
 @dataclass(frozen=True)
