@@ -57,9 +57,15 @@ def simulated(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def foretold(given: argparse.Namespace) -> dict[str, Any]:
-    """Latency of random policies of every network."""
-    points = list(points_of(NETWORKS, POLICIES))
-    return {**correlations(points), "rows": [asdict(point) for point in points]}
+    """Latency of random policies: a few of every network, and many of one."""
+    found = {
+        "every_network": list(points_of(NETWORKS, POLICIES)),
+        "mbv2": list(points_of(("mbv2",), POLICIES)),
+    }
+    return {
+        name: {**correlations(points), "rows": [asdict(point) for point in points]}
+        for name, points in found.items()
+    }
 
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
