@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from haq.store.database import Database
-from haq.store.trials import count_trials, read_trials
+from haq.store.trials import last_trial, read_trials
 
 MOST = 64
 """Searches that are kept; those looked at longest ago are forgotten first."""
@@ -23,7 +23,7 @@ class KnownTrials:
         """All of a search, in order. Raises StorageError."""
         known = self._known.pop(job_id, [])
         # Fewer than known: the search was forgotten since its budget is out of reach.
-        if count_trials(self._database, [job_id]).get(job_id, 0) < len(known):
+        if last_trial(self._database, job_id) < len(known):
             known = []
         while records := read_trials(self._database, job_id, len(known)):
             known = known + [slim(record) for record in records]

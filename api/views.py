@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from api.jobs import Job
 from api.schema import Event, Pareto, Point, Progress, Search, SearchSpec
@@ -16,6 +17,8 @@ from haq.store.run_folder import read_json
 UNIFORMS = ("8", "16", "32")
 FOUND = "found"
 """The result among the marks."""
+Record = Mapping[str, Any]
+Found = TypeVar("Found")
 
 
 def folder_of(service: Service, job: Job) -> RunFolder:
@@ -65,59 +68,70 @@ def summary_of(service: Service, job: Job) -> dict[str, Any] | None:
     return found
 
 
-def pareto(trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any] | None) -> Pareto:
+def pareto(trials: Sequence[Record], summary: Record | None) -> Pareto:
     """The front of the trials; a summary adds what they are held against."""
-    measured, budget = is_measured(trials), budget_of(summary)
+    measured, budget, cost = is_measured(trials), budget_of(summary), costing(trials, summary)
+    # Places are made of the front alone: there may be thousands of others.
+    front = front_of(trials, lambda trial: (cost(trial), trial["kl"]))
     return Pareto(
         cost="latency" if measured else "cost" if budget is None else budget["kind"],
         bound=None if budget is None else budget["ratio"],
-        front=front_of(points_of(trials, summary)),
+        front=[to_point(trial, cost(trial)) for trial in front],
         marks=[] if summary is None else marks_of(summary, measured),
     )
 
 
-def points_of(
-    trials: Sequence[Mapping[str, Any]], summary: Mapping[str, Any] | None
-) -> list[Point]:
+def points_of(trials: Sequence[Record], summary: Record | None) -> list[Point]:
     """Where every trial lies; a summary says what float costs."""
+    cost = costing(trials, summary)
+    return [to_point(trial, cost(trial)) for trial in trials]
+
+
+def costing(trials: Sequence[Record], summary: Record | None) -> Callable[[Record], float]:
+    """What a trial costs: as measured where a board timed any, else by its model."""
     measured, budget = is_measured(trials), budget_of(summary)
     scale = 1.0 if measured or budget is None else budget["float_cost"]
-    return [to_point(trial, measured, scale) for trial in trials]
+
+    def cost(trial: Record) -> float:
+        found = trial["latency_ratio"] if measured else None
+        return float(trial["cost"] / scale if found is None else found)
+
+    return cost
 
 
-def is_measured(trials: Sequence[Mapping[str, Any]]) -> bool:
+def is_measured(trials: Sequence[Record]) -> bool:
     """Whether a board timed the trials."""
     return any(trial["latency_ratio"] is not None for trial in trials)
 
 
-def budget_of(summary: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def budget_of(summary: Record | None) -> Record | None:
     """What a search was held to, as far as it has ended."""
     return None if summary is None else summary["details"]["budget"]
 
 
-def to_point(trial: Mapping[str, Any], measured: bool, scale: float) -> Point:
-    """A trial's place; its latency as measured where it was."""
-    cost = trial["latency_ratio"] if measured else None
+def to_point(trial: Record, cost: float) -> Point:
+    """A trial's place."""
     return Point(
         name=f"trial {trial['episode']}",
         kl=trial["kl"],
-        cost=trial["cost"] / scale if cost is None else cost,
+        cost=cost,
         top1=trial["top1"],
         metric=trial.get("metric"),
         episode=trial["episode"],
     )
 
 
-def front_of(points: Sequence[Point]) -> list[Point]:
-    """Those that no other one beats in both, the cheapest first."""
-    front: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.cost, p.kl)):
-        if not front or point.kl < front[-1].kl:
-            front.append(point)
-    return front
+def front_of(found: Iterable[Found], place: Callable[[Found], tuple[float, float]]) -> list[Found]:
+    """Those that no other one beats in both cost and harm, which are its place; cheapest first."""
+    front: list[tuple[float, Found]] = []
+    placed = ((place(one), one) for one in found)
+    for (_, harm), one in sorted(placed, key=itemgetter(0)):
+        if not front or harm < front[-1][0]:
+            front.append((harm, one))
+    return [one for _, one in front]
 
 
-def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
+def marks_of(summary: Record, measured: bool) -> list[Point]:
     """The result, the float network and uniform bits, as far as their cost is known."""
     best, details = summary["best"], summary["details"]
     kind, reached = details["budget"]["kind"], details["budgets"][0]["reached"]
@@ -135,7 +149,7 @@ def marks_of(summary: Mapping[str, Any], measured: bool) -> list[Point]:
     return found
 
 
-def to_mark(name: str, entry: Mapping[str, Any], cost: float) -> Point:
+def to_mark(name: str, entry: Record, cost: float) -> Point:
     """The place of a policy of a result."""
     kl, top1, metric = entry["kl"], entry["top1"], entry.get("metric")
     return Point(name=name, kl=kl, cost=cost, top1=top1, metric=metric, episode=None)

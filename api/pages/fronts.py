@@ -108,7 +108,7 @@ def make_front(
     judge: Judge | None,
 ) -> Front:
     """Those points that no other one beats are its front; all have names of their own."""
-    best = front_of([point.model_copy(update={"kl": harm(point, judge)}) for point in points])
+    best = front_of(points, lambda point: (point.cost, harm(point, judge)))
     names = {point.name for point in best}
     on_front = [point for point in points if point.name in names]
     places = [to_place(p, "front" if p.name in names else "trial", judge) for p in points]

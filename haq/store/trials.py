@@ -54,6 +54,13 @@ def count_trials(database: Database, run_ids: Sequence[str]) -> dict[str, int]:
     return {row.run_id: row.trials for row in rows}
 
 
+def last_trial(database: Database, run_id: str) -> int:
+    """The number of a run's newest trial, which is how many there are. Raises StorageError."""
+    columns = TRIALS.columns
+    (row,) = database.read(select(func.max(columns.number)).where(columns.run_id == run_id))
+    return int(row[0] or 0)
+
+
 def least_kl(database: Database, run_id: str, after: int = 0) -> float | None:
     """The least divergence among the trials of a run behind that of number `after`.
 

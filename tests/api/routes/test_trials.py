@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from api.schema import Point
 from api.service import Service
 from api.views import front_of
 from tests.api.runs import made_up_trial, put_search, put_trials
@@ -85,8 +84,7 @@ NUMBERS = st.integers(0, 8).map(float)
 @settings(deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=20))
 def test_the_front_is_what_nothing_beats(places: list[tuple[float, float]]) -> None:
-    points = [Point(name="", kl=kl, cost=cost, top1=None, episode=None) for cost, kl in places]
-    front = [(point.cost, point.kl) for point in front_of(points)]
+    front = front_of(places, lambda place: place)
     wanted = {
         (c, k)
         for c, k in places
