@@ -31,7 +31,8 @@ SEARCH = {
     "parallel": 1,
 }
 """A search that goes on for as long as it is looked at, a trial at a time."""
-BEGUN = 3
+BEGUN = 10
+"""The first trials see all images, and the others are not held up by them."""
 BEGIN_S = 1200.0
 
 

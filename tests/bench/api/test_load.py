@@ -74,10 +74,12 @@ def test_the_pace_of_trials(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE trials (run_id, number)")
-        connection.executemany("INSERT INTO trials VALUES (?, 1)", ["1", "1", "2"])
+        rows = [("1", 1), ("1", 2), ("2", 1)]
+        connection.executemany("INSERT INTO trials VALUES (?, ?)", rows)
         connection.commit()
     pace = Pace(file, "1", [0.0, 1.0, 3.0, 5.0])
     assert pace.count() == 2
+    assert Pace(file, "3").count() == 0
     assert pace.between(1.0, 9.0) == {"trials": 3, "median_s": 2.0}
 
 
