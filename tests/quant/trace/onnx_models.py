@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+from hypothesis import settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from quant.float_net import FloatNet
@@ -18,6 +21,9 @@ from quant.trace.onnx_reader import read_onnx
 from tests.quant.networks import Shape, random_images
 
 OPSET = 18
+FEW = settings(max_examples=25, deadline=None)
+PADS = st.lists(st.integers(0, 2), min_size=4, max_size=4)
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3)).map(list)
 Constants = Mapping[str, Any]
 
 
@@ -63,3 +69,15 @@ def both(made: onnx.ModelProto, folder: Path, shape: Shape = (3, 8, 8)) -> tuple
 
 def random(*shape: int, seed: int = 0) -> Floats:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def check(made: onnx.ModelProto, shape: Shape = (3, 8, 8)) -> None:
+    """Asserts that the network which was read computes what onnxruntime does."""
+    with TemporaryDirectory() as folder:
+        ours, expected = both(made, Path(folder), shape)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def ops_of(made: onnx.ModelProto, folder: Path) -> list[str]:
+    """The operations of the network which was read, after its input."""
+    return [found.op for found in read(made, folder).graph.nodes[1:]]
