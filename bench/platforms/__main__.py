@@ -31,6 +31,14 @@ def main() -> None:
     parser.add_argument("part", nargs="*", help=", ".join(PARTS))
     parser.add_argument("--table", type=Path, required=True, help="HAQ's table for MobileNetV2")
     parser.add_argument("--episodes", type=int, default=60)
+    parser.add_argument(
+        "--bounds",
+        nargs=2,
+        type=float,
+        default=(None, None),
+        metavar=("ONE", "TWO"),
+        help="shares of float's latency, for one thread and for two [default: the searches' own]",
+    )
     given = parser.parse_args()
     for name in given.part or PARTS:
         found = {**PARTS[name](given), "machine": machine()}
@@ -41,8 +49,9 @@ def main() -> None:
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
     """One thread and two."""
+    platforms = [Threads(count, bound) for count, bound in enumerate(given.bounds, 1)]
     with TemporaryDirectory() as folder:
-        return cross((Threads(1, 0.87), Threads(2, 0.87)), given.episodes, Path(folder))
+        return cross(platforms, given.episodes, Path(folder))
 
 
 def simulated(given: argparse.Namespace) -> dict[str, Any]:

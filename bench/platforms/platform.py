@@ -17,12 +17,8 @@ class Platform(Protocol):
     def name(self) -> str:
         """As it is called."""
 
-    @property
-    def bound(self) -> float:
-        """What a policy may cost."""
-
     def options(self) -> Sequence[str]:
-        """Options of `haq search` here."""
+        """Options of `haq search` here; what a policy may cost is theirs to say."""
 
     def costs(self, policies: Sequence[Path]) -> list[float]:
         """What policies cost here, each as a ratio."""
@@ -33,7 +29,7 @@ class Threads:
     """ncnn on this machine with so many threads; costs are measured."""
 
     count: int
-    bound: float
+    bound: float | None = None
 
     @property
     def name(self) -> str:
@@ -41,8 +37,9 @@ class Threads:
         return f"{self.count} thread{'s' if self.count > 1 else ''}"
 
     def options(self) -> Sequence[str]:
-        """Within a latency that is measured."""
-        return ("--budget", f"latency={self.bound}x", "--threads", str(self.count))
+        """Within a latency that is measured; without a bound the search has its own."""
+        budget = () if self.bound is None else ("--budget", f"latency={self.bound}x")
+        return (*budget, "--threads", str(self.count))
 
     def costs(self, policies: Sequence[Path]) -> list[float]:
         """All in one batch."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ class Priced:
 
     name: str
     prices: tuple[float, ...]
-    bound: float = 0.8
 
     def options(self) -> Sequence[str]:
         return ()
@@ -29,8 +29,12 @@ class Priced:
 def test_every_policy_costs_what_it_does_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def haq(*options: Any) -> Any:
-        return {"best": {"kl": 0.1 + int(options[-1].name), "policy": {}}}
+    def haq(*options: Any) -> None:
+        run = options[-1]
+        run.mkdir()
+        best = {"kl": 0.1 + int(run.name), "policy": {}}
+        found = {"best": best, "details": {"budgets": [{"ratio": 0.8}]}}
+        (run / "summary.json").write_text(json.dumps(found))
 
     monkeypatch.setattr(crossed, "haq", haq)
     found = cross([Priced("a", (0.8, 0.9)), Priced("b", (0.7, 0.75))], 3, tmp_path)
@@ -38,6 +42,7 @@ def test_every_policy_costs_what_it_does_everywhere(
         "a": {"a": 0.8, "b": 0.7},
         "b": {"a": 0.9, "b": 0.75},
     }
+    assert found["bounds"] == {"a": 0.8, "b": 0.8}
     assert found["best_at_home"] == {"a": True, "b": False}
 
 
