@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import httpx2
 
 from haq.board import Board
+from haq.threads import without_ours
 from quant.errors import BoardError
 
 HOST = "127.0.0.1"
@@ -67,7 +68,7 @@ def start(url: str, key: str, folder: Path) -> Popen[bytes]:
 def agent_env(key: str, folder: Path) -> Mapping[str, str]:
     """The environment with the agent's settings."""
     return {
-        **os.environ,
+        **without_ours(os.environ),
         "HAQ_AGENT_KEY": key,
         "HAQ_AGENT_DATA_DIR": str(folder / "data"),
         "HAQ_AGENT_EXIT_WITH_PARENT": "1",

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
-from haq.blas import ONE_THREAD
+from haq.threads import THREADS
 
 # Before any test imports numpy.
-os.environ.update({**ONE_THREAD, **os.environ})
+os.environ.update({**THREADS, **os.environ})
 
 # Hundreds of processes are started here: each would compile every source anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api.workers.errand import Errand
-from haq.blas import ONE_THREAD
+from haq.threads import THREADS
 
 CHILD = (sys.executable, "-m", "api.workers.child")
 
@@ -32,7 +32,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                env={**ONE_THREAD, **os.environ, **environ},
+                env={**THREADS, **os.environ, **environ},
             )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

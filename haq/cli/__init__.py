@@ -2,9 +2,9 @@
 
 import os
 
-from haq.blas import ONE_THREAD
 from haq.cli._app import main
+from haq.threads import THREADS
 
 __all__ = ["main"]
 
-os.environ.update({**ONE_THREAD, **os.environ})
+os.environ.update({**THREADS, **os.environ})

@@ -12,6 +12,7 @@ import pytest
 
 from haq import local_board
 from haq.local_board import local_agent
+from haq.threads import THREADS
 from quant.errors import BoardError
 from quant.policy import uniform
 from tests.device_agent.small_network import NAMES, RANGES, SHAPE, small_layers
@@ -59,3 +60,13 @@ def test_the_package_stays_light() -> None:
     code = "import sys, haq; print([m for m in ('httpx2', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_agent_has_threads_as_on_any_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in THREADS.items():
+        monkeypatch.setenv(name, value)
+    found = local_board.agent_env("key", tmp_path)
+    assert not THREADS.keys() & found.keys()
+    assert found["HAQ_AGENT_KEY"] == "key"
