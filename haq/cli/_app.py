@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from haq.cli import boards
-from haq.cli._interrupt import INTERRUPTED
+from haq.cli._interrupt import INTERRUPTED, unmasked
 from haq.cli._server import Server
 from haq.cli._typed import is_typed
 from haq.cli.cost import cost
@@ -79,7 +79,8 @@ def _root(
 def main() -> None:
     """Run the program: 0 is success, 2 what the user can mend, told in one line."""
     try:
-        code = app(args=sys.argv[1:] or ["--help"], prog_name="haq", standalone_mode=False)
+        with unmasked():
+            code = app(args=sys.argv[1:] or ["--help"], prog_name="haq", standalone_mode=False)
         # Without its standalone mode typer returns the code of an interrupt instead of raising it.
         if code == INTERRUPTED:
             fail("interrupted", INTERRUPTED)

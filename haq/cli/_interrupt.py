@@ -35,10 +35,32 @@ def prompt_interrupts(last_words: Callable[[], None]) -> Iterator[None]:
     before = signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=watch, args=(ears, last_words), daemon=True).start()
     try:
-        yield
+        with unmasked():
+            yield
     finally:
         signal.set_wakeup_fd(before)
         bell.close()
+
+
+@contextmanager
+def unmasked() -> Iterator[None]:
+    """Raise KeyboardInterrupt for an error that came of one.
+
+    An interrupt between two steps of a lock leaves a state that the lock's end takes for an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if comes_of_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def comes_of_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt was under way when an error was raised."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or comes_of_interrupt(error.__context__)
+    )
 
 
 def watch(ears: socket, last_words: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from quant.ncnn.simulate import simulated_layers
 from quant.onnx_export import export_onnx, run_onnx
 from quant.policy import ENGINE_BITS, Bits, Policy, uniform
 from quant.trace import trace
-from tests.quant.blocks import SelfAttention
+from tests.quant.parts import SelfAttention
 
 CLOSE = 1e-4
 """Largest error of float networks by the largest logit; 1e-6 is seen."""

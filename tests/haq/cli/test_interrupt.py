@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from haq.cli._interrupt import GRACE_S, prompt_interrupts
+from haq.cli._interrupt import GRACE_S, prompt_interrupts, unmasked
+from quant.errors import StorageError
 
 BEGIN = """
 import hashlib, os, sys, time
@@ -65,6 +67,23 @@ def test_outside_of_the_block_all_is_as_before() -> None:
     after = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(after)
     assert after == before
+
+
+def test_an_error_that_an_interrupt_caused_is_the_interrupt() -> None:
+    lock = threading.Lock()
+    with pytest.raises(KeyboardInterrupt), prompt_interrupts(lambda: None), lock:
+        lock.release()
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), unmasked():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise StorageError("the run cannot be closed") from None
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    with pytest.raises(StorageError), prompt_interrupts(lambda: None):
+        raise StorageError("the disk is full")
 
 
 def test_other_signals_are_not_heard() -> None:

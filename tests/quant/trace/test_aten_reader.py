@@ -15,15 +15,9 @@ from quant.float_net import FloatNet
 from quant.graph import Network
 from quant.trace import trace
 from quant.trace.aten_reader import export, read_pt2
-from tests.quant.blocks import (
-    BLOCKS,
-    ChannelAttention,
-    CoordinateAttention,
-    GeneralisedMean,
-    PlainLayerNorm,
-    block,
-)
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, Case, build, case, random_images
+from tests.quant.parts import ChannelAttention, CoordinateAttention, GeneralisedMean, PlainLayerNorm
 
 SHAPE = (3, 8, 8)
 Then = Callable[[Any, Tensor], Tensor]

@@ -15,8 +15,9 @@ from quant.errors import ModelError
 from quant.float_net import FloatNet
 from quant.trace import trace
 from quant.trace.onnx_reader import read_onnx
-from tests.quant.blocks import BLOCKS, block, deal
+from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, case, random_images
+from tests.quant.parts import deal
 from tests.quant.trace.onnx_models import model, node, read
 
 UNREAD = ("transformer", "convnext", "pyramid")
