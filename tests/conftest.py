@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import create_engine, make_url, text
 
 from haq.threads import THREADS
 
@@ -45,6 +44,9 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def new_database(server: str) -> Iterator[str]:
     """Its URL; it is removed in the end."""
+    # Boards, where the agent's tests run, have no store.
+    from sqlalchemy import create_engine, make_url, text
+
     url, name = make_url(server).set(drivername="postgresql+psycopg"), f"haq_{uuid4().hex}"
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
+LACKING = (
+    *("torch", "onnx", "onnxruntime", "haq", "quant.trace", "quant.onnx_nodes"),
+    *("tests.haq", "tests.quant.networks", "tests.quant.blocks", "tests.quant.trace"),
+)
+"""What a board does not have, and what needs it."""
 NEEDS_TORCH = re.compile(
-    r"^(?:import|from) (?:torch|haq|tests\.haq|tests\.quant\.networks)\b", re.MULTILINE
+    rf"^(?:import|from) (?:{'|'.join(map(re.escape, LACKING))})\b", re.MULTILINE
 )
 AGENT = "tests/device_agent/"
 NO_TIMES = "times under emulation mean nothing"
@@ -46,7 +51,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def needs_torch(path: Path) -> bool:
-    """Whether a file imports torch, or what does."""
+    """Whether a file imports torch or onnx, or what does."""
     return NEEDS_TORCH.search(path.read_text(encoding="utf-8")) is not None
 
 
@@ -60,4 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Say which files were left out."""
-    terminalreporter.write_line(f"left out, for they need torch: {', '.join(left_out) or 'none'}")
+    terminalreporter.write_line(
+        f"left out, for they need torch or onnx: {', '.join(left_out) or 'none'}"
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
 from tests.arm.__main__ import REPOSITORY, RUNS, TEST_TOOLS, requirements
 from tests.arm.emulated import NOT_HERE, needs_torch
@@ -27,6 +29,19 @@ def test_files_that_need_torch_are_left_out_and_no_others() -> None:
     assert needs_torch(tests / "quant" / "test_parity.py")
     assert not needs_torch(tests / "quant" / "ncnn" / "test_plan.py")
     assert not needs_torch(tests / "arm" / "test_int8.py")
+
+
+def test_what_is_not_left_out_needs_nothing_that_a_board_lacks() -> None:
+    lacks = ("torch", "onnx", "onnxruntime", "sqlalchemy", "gymnasium", "stable_baselines3")
+    asked = ["--collect-only", "-qq", "-p", "tests.arm.emulated", "-p", "no:cacheprovider"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({lacks})); import pytest; "
+        f"sys.exit(pytest.main({[*asked, *RUNS['max']]}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_what_is_skipped_exists() -> None:

@@ -9,7 +9,6 @@ from device_agent.models.wiring import check_wiring
 from quant.errors import FormatError
 from quant.ncnn.build import float_layers
 from quant.ncnn.format import NcnnLayer, Value
-from tests.quant.blocks import block
 
 IMAGE = (6, 4, 5)
 
@@ -125,6 +124,9 @@ def test_a_number_is_not_joined_with_the_image_itself() -> None:
 
 
 def test_a_transformer_is_accepted_as_it_is_written() -> None:
+    pytest.importorskip("torch")
+    from tests.quant.blocks import block
+
     known = block("transformer")
     layers = float_layers(known.network)
     for found in layers:

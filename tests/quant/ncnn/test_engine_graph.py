@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from quant.details import Pool
 from quant.graph import Graph, Layer, Node, Op
 from quant.ncnn.engine_graph import engine_graph
-from tests.quant.blocks import block
 
 SHAPE = (4, 6, 5)
 WHOLE = Pool((6, 5), (1, 1), (0, 0, 0, 0))
@@ -65,6 +66,9 @@ def test_grouped_layers_read_a_copy_and_others_the_image() -> None:
 
 
 def test_usual_networks_are_left_alone() -> None:
+    pytest.importorskip("torch")
+    from tests.quant.blocks import block
+
     for kind in ("shuffle", "bottleneck"):
         known = block(kind).network.graph
         assert engine_graph(known) == known

@@ -31,7 +31,6 @@ from quant.ncnn.format import (
     parse_number,
     parse_param,
 )
-from tests.quant.blocks import block
 from tests.quant.ncnn.small_network import RANGES, bits_of, residual_graph, with_weights
 
 KINDS = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
@@ -284,6 +283,9 @@ def test_with_params_leaves_the_original() -> None:
 
 
 def test_weights_that_stay_float_round_trip() -> None:
+    pytest.importorskip("torch")
+    from tests.quant.blocks import block
+
     layers = [layer for layer in float_layers(block("decoder").network) if layer.has_weights]
     assert {"Scale", "Deconvolution", "DeconvolutionDepthWise"} < {layer.type for layer in layers}
     bare = [replace(layer, payload=None) for layer in layers]

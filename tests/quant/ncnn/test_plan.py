@@ -13,7 +13,6 @@ from quant.ncnn.capabilities import Capabilities
 from quant.ncnn.format import MASK_KEY, NcnnLayer, Payload, Value
 from quant.ncnn.plan import MASK_32, MASK_NO_WINOGRAD, Plan, plan_precision, requantized
 from quant.ncnn.runtime import Engine, capabilities
-from tests.quant.blocks import BLOCKS
 from tests.quant.ncnn.small_network import RANGES, bits_of, classifier_graph, residual_graph
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +79,9 @@ def test_every_choice_of_widths_runs_as_planned() -> None:
 
 
 def test_blocks_of_published_networks_run_as_planned() -> None:
+    pytest.importorskip("torch")
+    from tests.quant.blocks import BLOCKS
+
     lines = run_widths("tests.quant.ncnn.block_widths", "20")
     assert len([line for line in lines if line.startswith("policy")]) == 23 * len(BLOCKS)
 
