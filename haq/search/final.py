@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from haq.board import Latency
 from haq.search.loop import Outcome
@@ -16,7 +15,11 @@ from quant.policy import Policy
 
 Complete = Callable[[Sequence[Policy]], Sequence[Score]]
 """Scores on all images."""
+Measured = tuple[Outcome, Latency]
+Lower = Callable[[Outcome, Latency], Sequence[Outcome]]
+"""What is made faster of an outcome whose latency misses the bound, if there is anything."""
 FINALISTS = 6
+LOWERINGS = 3
 SLACK = 1.02
 """Finalists may have been predicted or measured a little over the bound: noise is of this size."""
 
@@ -37,7 +40,7 @@ def choose_simulated(
     Episodes are scored by a quantizer that is quick; the first few compete by the one that makes
     what is exported (`as_exported`), which may order them otherwise.
     """
-    first = next(finalists(outcomes, target, complete))
+    first = completed(list(ranked(outcomes, target)), complete)[:FINALISTS]
     scores = as_exported([outcome.policy for outcome in first])
     best, _ = min(zip(first, scores, strict=True), key=lambda pair: pair[1].kl)
     return Winner(best, None)
@@ -49,28 +52,72 @@ def choose_measured(
     complete: Complete,
     meter: Meter,
     beside: Sequence[Policy],
-    spare: Iterable[list[Outcome]] = (),
+    lower: Lower,
+    spare: Callable[[], Outcome],
 ) -> Winner:
     """The least KL whose latency, measured anew together with `beside`, keeps the bound.
 
-    Where no outcome keeps it, those of `spare` are tried.
+    Of those that miss it faster ones are made, in LOWERINGS rounds at most, and measured where they
+    are nearer to float than what keeps it; of the best trials too, where none came near the bound.
+    Where nothing keeps it, `spare` is tried.
 
     Other budgets are exact, so there every outcome within the bound stays, and without one of
     latency only the best is measured. Raises BudgetError if no finalist keeps the bound.
     """
     measured = FINALISTS if bounds_latency(target) else 1
-    for first in chain(finalists(outcomes, target, complete), spare):
-        some = first[:measured]
-        latencies = meter.measure([*(o.policy for o in some), *beside], "final")
-        pairs = list(zip(some, latencies, strict=False))
-        fitting = [(o, t) for o, t in pairs if keeps(t, target)]
-        if fitting:
-            return Winner(*min(fitting, key=lambda pair: pair[0].score.kl))
+    lowerings, best = LOWERINGS, None
+    left = [*ranked(outcomes, target)] or nearer(all_lowered(too_slow(outcomes), lower), target)
+    while left:
+        left = completed(left, complete)
+        kept, missed = measure_anew(left[:measured], target, meter, beside)
+        best = min(kept, key=divergence, default=best)
+        faster = all_lowered(missed, lower) if lowerings else []
+        left = nearer([*faster, *left[FINALISTS:]], target, best)
+        lowerings -= bool(lowerings)
+    if best is None:
+        kept, _ = measure_anew([spare()], target, meter, beside)
+        best = next(iter(kept), None)
+    if best is not None:
+        return Winner(*best)
     bounds = " and ".join(f"{one.ratio:.3f}x" for one in target.budgets)
     raise BudgetError(
         f"no policy of the search kept {bounds} when measured again: "
         "allow more latency or more episodes"
     )
+
+
+def measure_anew(
+    outcomes: Sequence[Outcome], target: Target, meter: Meter, beside: Sequence[Policy]
+) -> tuple[list[Measured], list[Measured]]:
+    """Those that keep the bound of latency, and those that miss it, measured with `beside`."""
+    latencies = meter.measure([*(o.policy for o in outcomes), *beside], "final")
+    found = list(zip(outcomes, latencies, strict=False))
+    missed = [one for one in found if not keeps(one[1], target)]
+    return [one for one in found if keeps(one[1], target)], missed
+
+
+def divergence(measured: Measured) -> float:
+    """The KL of what was measured."""
+    return measured[0].score.kl
+
+
+def all_lowered(missed: Iterable[Measured], lower: Lower) -> list[Outcome]:
+    """What is made faster of each."""
+    return [made for outcome, latency in missed for made in lower(outcome, latency)]
+
+
+def too_slow(outcomes: Iterable[Outcome]) -> list[Measured]:
+    """The best outcomes, as measured in the search."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.score.kl)
+    return [(one, one.latency) for one in ordered[:FINALISTS] if one.latency]
+
+
+def nearer(
+    outcomes: Iterable[Outcome], target: Target, best: Measured | None = None
+) -> list[Outcome]:
+    """Outcomes as of `ranked` that are nearer to float than the best so far."""
+    found = ranked(outcomes, target)
+    return [one for one in found if best is None or one.score.kl < divergence(best)]
 
 
 def keeps(latency: Latency, target: Target) -> bool:
@@ -81,17 +128,6 @@ def keeps(latency: Latency, target: Target) -> bool:
 def bounds_latency(target: Target) -> bool:
     """Whether a latency decides which outcomes stay."""
     return any(one.kind == "latency" for one in target.budgets)
-
-
-def finalists(
-    outcomes: Iterable[Outcome], target: Target, complete: Complete
-) -> Iterator[list[Outcome]]:
-    """Distinct outcomes near or below the bound, some at a time, least KL first, on all images."""
-    left = list(ranked(outcomes, target))
-    while left:
-        left = completed(left, complete)
-        yield left[:FINALISTS]
-        left = left[FINALISTS:]
 
 
 def completed(outcomes: Sequence[Outcome], complete: Complete) -> list[Outcome]:

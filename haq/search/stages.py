@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import zip_longest
 from math import nan
 from typing import Any
@@ -36,6 +36,7 @@ from haq.search.harm import (
     typical_kl,
 )
 from haq.search.loop import Outcome, Wait, run_episodes
+from haq.search.lowered import lower
 from haq.search.memory import RememberedMeter
 from haq.search.problem import Problem, make_problem
 from haq.search.rated import Rated
@@ -163,10 +164,9 @@ class Stages:
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
-            spare = self._spare(target)
-            winner = choose_measured(
-                outcomes, target, self.evaluation.race.complete, self.meter, beside, spare
-            )
+            lower = partial(self._lower, target)
+            complete, spare = self.evaluation.race.complete, partial(self._spare, target)
+            winner = choose_measured(outcomes, target, complete, self.meter, beside, lower, spare)
         else:
             given = self.evaluation.race.complete, self.evaluation.as_exported
             winner = choose_simulated(outcomes, target, *given)
@@ -275,11 +275,19 @@ class Stages:
             self.request.agent,
         )
 
-    def _spare(self, target: Target) -> Iterator[list[Outcome]]:
+    def _lower(self, target: Target, missed: Outcome, latency: Latency) -> list[Outcome]:
+        """What is made faster of a finalist that missed the bound of latency."""
+        policy = lower(missed.policy, latency, target, self.harm)
+        return [] if policy is None else [self._unasked(target, "lowered", policy)]
+
+    def _spare(self, target: Target) -> Outcome:
         """The cheapest policy, in case that nothing else keeps the bound."""
-        policy = target.model.least()
+        return self._unasked(target, "least", target.model.least())
+
+    def _unasked(self, target: Target, origin: str, policy: Policy) -> Outcome:
+        """A policy that no episode proposed, on all images."""
         (score,) = self.evaluation.race.complete([policy])
-        yield [Outcome(0, "least", policy, score, target.model.cost(policy), nan, None)]
+        return Outcome(0, origin, policy, score, target.model.cost(policy), nan, None)
 
     def _measure(self, target: Target, policies: list[Policy]) -> Wait:
         model = target.latency

@@ -9,7 +9,10 @@ import pytest
 from haq.board import Latency
 from haq.search.final import (
     FINALISTS,
+    LOWERINGS,
     Complete,
+    Lower,
+    Winner,
     choose_measured,
     choose_simulated,
     completed,
@@ -50,6 +53,21 @@ def meter_of(ratios: dict[str, float], other: float = 1.0) -> TableMeter:
     return TableMeter(table)
 
 
+SLOWEST = outcome(tied(32, 32, 32), kl=0.0, cost=1.0)
+
+
+def choose(
+    outcomes: Sequence[Outcome],
+    target: Target,
+    complete: Complete,
+    meter: TableMeter,
+    beside: Sequence[Policy],
+    lower: Lower = lambda missed, latency: [],
+    spare: Outcome = SLOWEST,
+) -> Winner:
+    return choose_measured(outcomes, target, complete, meter, beside, lower, lambda: spare)
+
+
 def test_the_least_kl_within_the_bound_wins_by_the_new_measurement() -> None:
     outcomes = [
         outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.89),
@@ -57,7 +75,7 @@ def test_the_least_kl_within_the_bound_wins_by_the_new_measurement() -> None:
         outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.70),
     ]
     meter = meter_of({"a": 0.91, "b": 0.85, "c": 0.70})
-    winner = choose_measured(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
+    winner = choose(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
     assert winner.outcome == outcomes[1]
     assert winner.latency == latency(0.85)
     assert meter.batches == [("final", 3 + 2)]
@@ -69,9 +87,7 @@ def test_a_little_over_the_bound_may_have_been_noise() -> None:
         outcome(NAMED["b"], kl=0.05, cost=0.8, ratio=0.95),
         outcome(NAMED["c"], kl=0.3, cost=0.8, ratio=0.80),
     ]
-    winner = choose_measured(
-        outcomes, LATENCY, as_known(outcomes), meter_of({"a": 0.89, "c": 0.8}), BESIDE
-    )
+    winner = choose(outcomes, LATENCY, as_known(outcomes), meter_of({"a": 0.89, "c": 0.8}), BESIDE)
     assert winner.outcome == outcomes[0]
     assert [o.score.kl for o in ranked(outcomes, LATENCY)] == [0.1, 0.3]
 
@@ -81,7 +97,7 @@ def test_the_next_finalists_follow_where_none_fits() -> None:
     outcomes = [outcome(p, kl=0.01 * i, cost=0.8, ratio=0.8) for i, p in enumerate(policies)]
     table = dict.fromkeys(EVERY, 1.0) | {EVERY[FINALISTS + 1]: 0.9}
     meter = TableMeter(table)
-    winner = choose_measured(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
+    winner = choose(outcomes, LATENCY, as_known(outcomes), meter, BESIDE)
     assert winner.outcome == outcomes[FINALISTS + 1]
     assert meter.batches == [("final", FINALISTS + 2), ("final", 2 + 2)]
 
@@ -89,15 +105,15 @@ def test_the_next_finalists_follow_where_none_fits() -> None:
 def test_no_finalist_within_the_bound_is_a_budget_error() -> None:
     outcomes = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)]
     with pytest.raises(BudgetError, match=r"kept 0\.900x when measured again"):
-        choose_measured(outcomes, LATENCY, as_known(outcomes), meter_of({}), BESIDE)
+        choose(outcomes, LATENCY, as_known(outcomes), meter_of({}), BESIDE)
     with pytest.raises(BudgetError, match="allow more latency or more episodes"):
-        choose_measured([], LATENCY, as_known([]), meter_of({}), BESIDE)
+        choose([], LATENCY, as_known([]), meter_of({}), BESIDE)
 
 
 def test_equal_policies_are_measured_once() -> None:
     twice = [outcome(NAMED["a"], kl=0.1, cost=0.8, ratio=0.8)] * 2
     meter = meter_of({"a": 0.8})
-    assert choose_measured(twice, LATENCY, as_known(twice), meter, BESIDE).outcome == twice[0]
+    assert choose(twice, LATENCY, as_known(twice), meter, BESIDE).outcome == twice[0]
     assert meter.batches == [("final", 1 + 2)]
 
 
@@ -108,7 +124,7 @@ def test_a_size_is_exact_and_its_latency_only_measured() -> None:
         outcome(NAMED["c"], kl=0.3, cost=100.0),
     ]
     meter = meter_of({"b": 1.7})
-    winner = choose_measured(outcomes, SIZE, as_known(outcomes), meter, BESIDE)
+    winner = choose(outcomes, SIZE, as_known(outcomes), meter, BESIDE)
     assert meter.batches == [("final", 1 + 2)]
     assert winner.outcome == outcomes[1]
     assert isinstance(winner.latency, Latency)
@@ -151,7 +167,7 @@ def test_no_lucky_estimate_wins() -> None:
     outcomes = [lucky, other]
     size = replace(LATENCY, kind="size")
     assert choose_simulated(outcomes, size, complete, complete).outcome == other
-    measured = choose_measured(outcomes, LATENCY, complete, meter_of({"a": 0.8, "b": 0.8}), BESIDE)
+    measured = choose(outcomes, LATENCY, complete, meter_of({"a": 0.8, "b": 0.8}), BESIDE)
     assert measured.outcome == other
     assert completed(outcomes, complete) == [other, true]
 
@@ -181,19 +197,79 @@ def test_several_budgets_are_kept_each_and_only_the_measured_has_slack() -> None
     ]
     assert list(ranked(outcomes, BOTH)) == outcomes[2:]
     meter = meter_of({"b": 0.95, "c": 0.85})
-    winner = choose_measured(outcomes, BOTH, as_known(outcomes), meter, BESIDE)
+    winner = choose(outcomes, BOTH, as_known(outcomes), meter, BESIDE)
     assert winner.outcome == outcomes[3]
 
 
 def test_no_finalist_within_several_bounds_names_them() -> None:
     outcomes = [outcome(NAMED["a"], kl=0.1, cost=0.0, ratio=0.8)]
     with pytest.raises(BudgetError, match=r"kept 0\.333x and 0\.900x when measured again"):
-        choose_measured(outcomes, BOTH, as_known(outcomes), meter_of({}), BESIDE)
+        choose(outcomes, BOTH, as_known(outcomes), meter_of({}), BESIDE)
 
 
 def test_the_spare_one_wins_where_nothing_else_keeps_the_bound() -> None:
     slow = outcome(NAMED["a"], kl=0.1, cost=0.89)
     spare = outcome(NAMED["b"], kl=0.5, cost=0.85)
     meter = meter_of({"a": 0.95, "b": 0.85})
-    winner = choose_measured([slow], LATENCY, as_known([slow]), meter, BESIDE, iter([[spare]]))
+    winner = choose([slow], LATENCY, as_known([slow]), meter, BESIDE, spare=spare)
     assert winner.outcome == spare
+
+
+def faster(made: dict[str, Outcome]) -> Lower:
+    """What is made of each, by its key."""
+    return lambda missed, latency: [made[k] for k in [missed.policy.key()] if k in made]
+
+
+def test_what_missed_the_bound_is_lowered_and_wins_where_it_is_nearer() -> None:
+    missed, kept = outcome(NAMED["a"], kl=0.1, cost=0.9), outcome(NAMED["b"], kl=0.3, cost=0.8)
+    lowered = outcome(NAMED["c"], kl=0.2, cost=0.88)
+    meter = meter_of({"a": 0.92, "b": 0.8, "c": 0.89})
+    lower = faster({NAMED["a"].key(): lowered})
+    both = [missed, kept]
+    assert choose(both, LATENCY, as_known([*both, lowered]), meter, BESIDE, lower) == Winner(
+        lowered, latency(0.89)
+    )
+    assert meter.batches == [("final", 2 + 2), ("final", 1 + 2)]
+
+
+def test_what_is_farther_than_the_best_is_not_measured() -> None:
+    missed, kept = outcome(NAMED["a"], kl=0.1, cost=0.9), outcome(NAMED["b"], kl=0.15, cost=0.8)
+    meter = meter_of({"a": 0.92, "b": 0.8, "c": 0.89})
+    lower = faster({NAMED["a"].key(): outcome(NAMED["c"], kl=0.2, cost=0.88)})
+    both = [missed, kept]
+    assert choose(both, LATENCY, as_known(both), meter, BESIDE, lower).outcome == kept
+    assert meter.batches == [("final", 2 + 2)]
+
+
+def test_what_is_lowered_and_still_misses_is_lowered_again_but_not_for_ever() -> None:
+    chain = [outcome(tied(*bits), kl=0.1 * i, cost=0.8) for i, bits in enumerate(EVERY[:9])]
+    made = {one.policy.key(): then for one, then in zip(chain, chain[1:], strict=False)}
+    table = dict.fromkeys(EVERY, 1.0)
+    third = EVERY[LOWERINGS]
+    meter = TableMeter(table | {third: 0.9})
+    found = choose(chain[:1], LATENCY, as_known(chain), meter, BESIDE, faster(made))
+    assert found.outcome == chain[LOWERINGS]
+    meter = TableMeter(table)
+    with pytest.raises(BudgetError, match="when measured again"):
+        choose(chain[:1], LATENCY, as_known(chain), meter, BESIDE, faster(made))
+    assert len(meter.batches) == 1 + LOWERINGS + 1
+
+
+def test_where_no_trial_came_near_the_best_are_lowered_by_what_they_were_too_slow() -> None:
+    slow = [outcome(NAMED[n], 0.1, cost=0.9, ratio=r) for n, r in (("a", 0.95), ("b", 1.1))]
+    made = {one.policy.key(): outcome(NAMED["c"], kl=0.2, cost=0.89) for one in slow}
+    spare = outcome(NAMED["d"], kl=0.5, cost=0.5)
+    complete = as_known([*slow, *made.values()])
+    meter = meter_of({"c": 0.88, "d": 0.5})
+    winner = choose(slow, LATENCY, complete, meter, BESIDE, faster(made), spare)
+    assert winner.outcome.policy == NAMED["c"]
+    assert meter.batches == [("final", 1 + 2)]
+
+
+def test_what_is_lowered_must_keep_the_other_bounds() -> None:
+    slow = outcome(NAMED["b"], kl=0.1, cost=0.0, ratio=0.91)
+    too_large = outcome(NAMED["d"], kl=0.2, cost=0.0)  # size 40
+    meter = meter_of({"b": 0.95, "d": 0.8, "c": 0.85})
+    spare = outcome(NAMED["c"], kl=0.5, cost=0.0)
+    lower = faster({slow.policy.key(): too_large})
+    assert choose([slow], BOTH, as_known([slow]), meter, BESIDE, lower, spare).outcome == spare
