@@ -34,7 +34,6 @@ class Best:
     """The best policy so far, or the one that was found."""
 
     title: str
-    episode: int
     layers: Sequence[LayerBits]
 
     @property
@@ -88,13 +87,13 @@ def best_policy(
     if summary is not None:
         found = summary["best"]["policy"]
         title = "Bits of every layer of the policy found"
-        return Best(title, summary["details"]["episode"], bits_of(service, job, found))
+        return Best(title, bits_of(service, job, found))
     if not trials:
         return None
     episode = min(trials, key=lambda trial: trial["kl"])["episode"]
     (record,) = read_trials(service.database, job.id, episode - 1, 1)
     title = f"Bits of every layer of trial {episode}, the best so far"
-    return Best(title, episode, bits_of(service, job, record["policy"]))
+    return Best(title, bits_of(service, job, record["policy"]))
 
 
 def table(

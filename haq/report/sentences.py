@@ -17,6 +17,12 @@ WORDS = {
     **{"prepend": "class token", "shift": "position embedding", "gelu": "GELU"},
     **{"prelu": "PReLU", "group_norm": "group norm"},
 }
+PLANNERS = {"ilp": "an integer program", "walk": "the budget walk"}
+MADE = {
+    "lowered": "was made after the episodes, of one that was too slow when measured again",
+    "least": "is the cheapest of all by the cost model, as nothing else kept the bound",
+}
+"""Found policies that no episode proposed, by their origin."""
 LISTED = 12
 """Operations that stay float, by name."""
 
@@ -80,6 +86,21 @@ def float_sentence(details: Mapping[str, Any]) -> str:
     verb = "operation stays" if len(named) == 1 else "operations stay"
     more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
     return f"{len(named)} {verb} float: {', '.join(named[:LISTED])}{more}."
+
+
+def origin_sentence(details: Mapping[str, Any]) -> str:
+    """Who made the found policy, and how good the agent's own best is."""
+    origin, agent, within = details["origin"], details["agent"], details.get("within")
+    proposed = f"was proposed in episode {details['episode']}"
+    proposed += f" of the search within {within}" if within else ""
+    if origin == agent:
+        return f"The found policy {proposed} by the agent, {agent}."
+    how = MADE.get(origin) or f"{proposed} by {PLANNERS.get(origin, origin)}"
+    kl = details["agents_best_kl"]
+    best = "–" if kl is None else f"{kl:.2e}"
+    return (
+        f"The found policy {how}; the agent's own best has a KL of {best} on the validation images."
+    )
 
 
 def divide(found: float, uniform: float) -> str:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from haq.report.sentences import (
     LISTED,
     bounds,
     budget_sentence,
     float_sentence,
     network_words,
+    origin_sentence,
     score_sentences,
     size_sentence,
 )
@@ -71,3 +74,37 @@ def test_weights_and_input_of_the_network() -> None:
     found = {"network": {"weights": "random", "input": [3, 224, 160]}}
     assert network_words(found) == "random weights, input 160x224, 3 channel(s)"
     assert network_words({}) == "as it was named"
+
+
+ORIGIN = {"origin": "ddpg", "agent": "ddpg", "episode": 3, "agents_best_kl": 2.5e-5}
+
+
+def test_who_made_the_found_policy() -> None:
+    assert origin_sentence(ORIGIN) == (
+        "The found policy was proposed in episode 3 by the agent, ddpg."
+    )
+    swept = {**ORIGIN, "within": "size=0.5x"}
+    assert "in episode 3 of the search within size=0.5x by the agent" in origin_sentence(swept)
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("ilp", "was proposed in episode 3 by an integer program; the agent's own best has"),
+        ("walk", "by the budget walk; the agent's own best has a KL of 2.50e-05"),
+        ("lowered", "was made after the episodes, of one that was too slow"),
+        ("least", "is the cheapest of all by the cost model"),
+        ("another", "was proposed in episode 3 by another;"),
+    ],
+)
+def test_a_found_policy_that_is_not_the_agents(origin: str, said: str) -> None:
+    assert said in origin_sentence({**ORIGIN, "origin": origin})
+
+
+def test_an_agent_without_a_policy_of_its_own() -> None:
+    none = {**ORIGIN, "origin": "ilp", "agents_best_kl": None}
+    assert "has a KL of – on the validation images" in origin_sentence(none)
+
+
+def test_an_agent_that_is_a_planner_is_called_one() -> None:
+    assert origin_sentence({**ORIGIN, "origin": "ilp", "agent": "ilp"}).endswith("the agent, ilp.")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -243,7 +243,7 @@ def test_what_is_farther_than_the_best_is_not_measured() -> None:
 
 def test_what_is_lowered_and_still_misses_is_lowered_again_but_not_for_ever() -> None:
     chain = [outcome(tied(*bits), kl=0.1 * i, cost=0.8) for i, bits in enumerate(EVERY[:9])]
-    made = {one.policy.key(): then for one, then in zip(chain, chain[1:], strict=False)}
+    made = {one.policy.key(): then for one, then in pairwise(chain)}
     table = dict.fromkeys(EVERY, 1.0)
     third = EVERY[LOWERINGS]
     meter = TableMeter(table | {third: 0.9})
