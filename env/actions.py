@@ -144,9 +144,15 @@ def tied_choices(
     layer_names: Sequence[str],
     bits: Sequence[int] = ENGINE_BITS,
     floats: Collection[str] = (),
+    without_8: Collection[str] = (),
 ) -> Choices:
-    """One width a layer for weights and activations, as ncnn runs them; 32 bits for `floats`."""
+    """One width a layer for weights and activations, as ncnn runs them; 32 bits for `floats`.
+
+    Layers `without_8` take the other widths, 32 bits where there are none.
+    """
     widths = widths_of(layer_names, bits, floats)
+    wider = tuple(sorted({*bits} - {8})) or (FLOAT_BITS,)
+    widths |= dict.fromkeys(without_8, wider)
     return Choices(widths, widths, tied=True)
 
 

@@ -21,6 +21,7 @@ from quant.graph import Floats, Layer, Network
 from quant.ncnn.build import structure
 from quant.ncnn.centre import centred_inputs, part_of_half
 from quant.ncnn.format import NcnnLayer
+from quant.ncnn.grouped import as_run, lacks_8_bits
 from quant.ncnn.weights import SMALLEST_PEAK
 from quant.observers import positive_levels
 from quant.policy import Bits, Policy
@@ -45,7 +46,7 @@ class NaiveQuantizer:
         """Every layer of the policy by name; 16 and 32 bits are left in float32."""
         centred = self._centred(policy)
         return {
-            layer.name: centre(made) if layer.name in centred else made
+            layer.name: centre(made, layer.c_in) if layer.name in centred else made
             for layer in self._layers
             for made in [self.layer(layer, policy[layer.name])]
         }
@@ -53,7 +54,8 @@ class NaiveQuantizer:
     def layer(self, layer: Layer, bits: Bits) -> QuantizedLayer:
         """One layer at its bits; 16 and 32 bits are left in float32.
 
-        ncnn's products are in float32 at any bits (`quant.ncnn.attention`).
+        ncnn's products are in float32 at any bits (`quant.ncnn.attention`), and so are layers for
+        which it has no 8 bits (`quant.ncnn.grouped`).
         """
         if layer.is_product and self.arithmetic == "ncnn":
             return quantized_product(None, None)
@@ -61,6 +63,8 @@ class NaiveQuantizer:
             second = self.input_levels(layer, bits.weight, second_input(layer.name))
             return quantized_product(self.input_levels(layer, bits.activation), second)
         floats = self.network.weights[layer.name]
+        if self.arithmetic == "ncnn" and lacks_8_bits(layer):
+            return QuantizedLayer(floats.weight, None, floats.bias, None)
         levels = self.input_levels(layer, bits.activation)
         if bits.weight > 8:
             return QuantizedLayer(floats.weight, None, floats.bias, levels)
@@ -86,7 +90,7 @@ class NaiveQuantizer:
         if self.arithmetic == "simulated":
             return {}
         bits = {name: bits.activation for name, bits in policy.layers.items()}
-        return centred_inputs(self._structure, bits)
+        return centred_inputs(self._structure, as_run(self._structure, bits))
 
     @cached_property
     def _layers(self) -> tuple[Layer, ...]:
@@ -108,14 +112,14 @@ class NaiveQuantizer:
         return self.arithmetic == "simulated" and layer.name in self.ranges.image_readers
 
 
-def centre(made: QuantizedLayer) -> QuantizedLayer:
+def centre(made: QuantizedLayer, channels: int) -> QuantizedLayer:
     """A layer of 8 signed bits with steps half as wide, around the middle of a range from zero."""
     assert made.input is not None
     scale = 2 * made.input.scale
     half = np.float32(made.input.high / np.float32(scale))
     scales = np.ones_like(made.bias) if made.weight_scale is None else made.weight_scale
     bias = (made.bias + part_of_half(made.weight, scales, half)).astype(np.float32)
-    offset = np.full(made.weight.shape[1], half)
+    offset = np.full(channels, half)
     levels = replace(made.input, scale=scale, offset=offset)
     return replace(made, bias=bias, input=levels)
 

@@ -44,7 +44,7 @@ def find(question: Question) -> None:
 
     request = make_request(asked_from(question))
     graph = load_graph(request.model, request.weights, request.input_size, request.padding)
-    choices = request.choices(graph.layer_names, graph.products)
+    choices = request.choices(graph)
     Targets(request, graph, choices, unmeasured).find([request.budget])
 
 

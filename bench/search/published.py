@@ -96,7 +96,7 @@ def make_score(path: Path) -> tuple[Score, Sequence[str], float]:
     )
     if request.table is None:
         raise InputError(f"{path} is no search by a table")
-    costs = request.table.relative(graph, request.choices(graph.layer_names))
+    costs = request.table.relative(graph, request.choices(graph))
 
     def score(policy: Policy) -> Numbers:
         (found,) = evaluator.score([policy])

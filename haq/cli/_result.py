@@ -13,6 +13,7 @@ from rich.table import Table
 from haq.report.rows import TITLES, Numbers, Row, kinds_of, metric_of, result_rows
 from haq.report.sentences import (
     budget_sentence,
+    eights_sentence,
     float_sentence,
     score_sentences,
     size_sentence,
@@ -35,7 +36,10 @@ def print_result(summary: dict[str, Any], report: Path) -> None:
     console.print(make_table(rows))
     details = summary["details"]
     scores = score_sentences(kinds_of(rows))
-    sentences = (budget_sentence(details), size_sentence(details), float_sentence(details))
+    sentences = (
+        *(budget_sentence(details), size_sentence(details)),
+        *(float_sentence(details), eights_sentence(details)),
+    )
     for text in (scores, *sentences):
         if text:
             console.print(text, highlight=False, soft_wrap=True)

@@ -84,8 +84,7 @@ def float_sentence(details: Mapping[str, Any]) -> str:
     if not named:
         return ""
     verb = "operation stays" if len(named) == 1 else "operations stay"
-    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
-    return f"{len(named)} {verb} float: {', '.join(named[:LISTED])}{more}."
+    return f"{len(named)} {verb} float: {listed(named)}."
 
 
 def origin_sentence(details: Mapping[str, Any]) -> str:
@@ -101,6 +100,21 @@ def origin_sentence(details: Mapping[str, Any]) -> str:
     return (
         f"The found policy {how}; the agent's own best has a KL of {best} on the validation images."
     )
+
+
+def eights_sentence(details: Mapping[str, Any]) -> str:
+    """What ncnn cannot run at 8 bits; empty where there is nothing of the kind."""
+    names = details.get("without_8_bits", [])
+    if not names:
+        return ""
+    what = "1 grouped convolution" if len(names) == 1 else f"{len(names)} grouped convolutions"
+    return f"ncnn gets {what} wrong at 8 bits, which mean 32 there: {listed(names)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few, and how many there are more."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"{', '.join(names[:LISTED])}{more}"
 
 
 def divide(found: float, uniform: float) -> str:

@@ -138,7 +138,7 @@ class Evaluation:
             return export.weight_bytes(self._subject, policy, self._capabilities)
         graph = self._subject.network.graph
         make = codebook_cost if self.sharing else size_cost
-        choices = self._request.choices(graph.layer_names, graph.products)
+        choices = self._request.choices(graph)
         return int(make(graph, choices).cost(policy))
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from haq.cost.table import Table
 from haq.names import AgentName, Padding, QuantizerName, RewardKind, StartName, TorchDevice
 from haq.search.bounds import Bounds
 from quant.errors import BudgetError, InputError, PolicyError
+from quant.graph import Graph
+from quant.ncnn.grouped import without_8_bits
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS, ENGINE_BITS, FLOAT_BITS, SHARED_BITS, Bits
 
@@ -88,16 +90,17 @@ class SearchRequest:
         """Whether bits are those of shared weights, with activations in float."""
         return self.quantizer == "kmeans"
 
-    def choices(self, names: tuple[str, ...], products: Collection[str] = ()) -> Choices:
+    def choices(self, graph: Graph) -> Choices:
         """Widths of every layer: tied where ncnn runs them, else free with 8-bit ends.
 
         Shared weights have a width of their own everywhere, as in HAQ. Products are float where
-        ncnn runs them, and beside shared weights.
+        ncnn runs them, and beside shared weights; some layers have no 8 bits there.
         """
+        names = graph.layer_names
         if self.shares_weights:
-            return weight_choices(names, self.bits, products)
+            return weight_choices(names, self.bits, graph.products)
         if self.is_deployable:
-            return tied_choices(names, self.bits, products)
+            return tied_choices(names, self.bits, graph.products, without_8_bits(graph))
         return free_choices(names, self.bits)
 
     def to_json(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from haq.store import RunFolder, Store, open_store, write_json
 from haq.store.database import without_password
 from haq.store.run_folder import STORE, discard
 from quant.errors import BudgetError, InputError
+from quant.ncnn.grouped import without_8_bits
 
 
 def run_search(
@@ -177,7 +178,9 @@ def conclude(
     more = details(target, given, winner, candidates, rated, device, request.agent)
     more |= {"start": request.begins_with, "reward": request.earns}
     more |= {"network": network_json(request, search.subject)}
-    more |= {"stays_float": dict(search.subject.network.graph.stays_float)}
+    graph = search.subject.network.graph
+    more |= {"stays_float": dict(graph.stays_float)}
+    more |= {"without_8_bits": sorted(without_8_bits(graph))} if request.is_deployable else {}
     more |= size_details(best, near) if request.shares_weights else {}
     write_json(folder.summary, {**summary, "details": more})
     return summary, more

@@ -94,7 +94,7 @@ class Stages:
         self.request, self.folder, self.board, self.progress = request, folder, board, progress
         self.subject, self.splits = subject, splits
         self.capabilities = board.capabilities()
-        self.choices = request.choices(self.graph.layer_names, self.graph.products)
+        self.choices = request.choices(self.graph)
         self._store, self._measurements = store, store.measurements(folder.run_id)
         limits = {purpose: {**limit, **request.timing} for purpose, limit in LIMITS.items()}
         self.meter = RememberedMeter(board, self._measurements, limits)

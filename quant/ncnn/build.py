@@ -20,6 +20,7 @@ from quant.ncnn.format import (
     dump_bin,
     dump_param,
 )
+from quant.ncnn.grouped import as_run
 from quant.ncnn.operations import operation_layer
 from quant.ncnn.plan import Plan, plan_precision, readers, requantized
 from quant.ncnn.weights import activation_scale, to_codebook, to_half, to_int8
@@ -137,6 +138,7 @@ def plan_policy(
     capabilities: Capabilities,
 ) -> Plan:
     """Masks, Casts and blob widths of a policy. `ranges` are input thresholds by layer name."""
+    bits = as_run(layers, bits)
     scales = input_scales(layers, bits, ranges)
     return plan_precision(layers, bits, capabilities, requantized(layers, bits, scales))
 
@@ -159,7 +161,6 @@ def input_scales(
     without = [name for name in low if name not in ranges]
     if without:
         raise PolicyError(f"layer {without[0]} has 8 bits but no activation range")
-    refuse_grouped_by_eights([layer for layer in layers if bits.get(layer.name) == 8])
     centred = centred_inputs(layers, bits)
     return {
         name: activation_scale(ranges[name] / 2 if name in centred else ranges[name])
@@ -172,21 +173,6 @@ def products(layers: Sequence[NcnnLayer]) -> set[str]:
     return {layer.name for layer in layers if layer.type == "MatMul"}
 
 
-def refuse_grouped_by_eights(layers: Sequence[NcnnLayer]) -> None:
-    """Raise PolicyError for 8-bit layers that ncnn computes from memory that it never wrote.
-
-    Seen with every grouped, not depthwise, convolution whose groups have a multiple of 8 outputs.
-    """
-    for layer in layers:
-        groups = layer.integer(7, 1)
-        safe = layer.type != "ConvolutionDepthWise" or groups == layer.c_out
-        if not safe and layer.c_out // groups % 8 == 0:
-            raise PolicyError(
-                f"ncnn computes layer {layer.name}, in {groups} groups, wrongly at 8 bits: "
-                "give it 16 or 32"
-            )
-
-
 def mixed_layers(
     layers: Sequence[NcnnLayer],
     bits: Mapping[str, int],
@@ -197,7 +183,9 @@ def mixed_layers(
 
     Scale terms: 2 for Convolution and InnerProduct, 1 for ConvolutionDepthWise (a scale a group),
     and 100 more where the output is requantized to int8. Inputs behind ReLUs are centred.
+    Layers for which ncnn has no 8 bits stay in float32 (`quant.ncnn.grouped`).
     """
+    bits = as_run(layers, bits)
     scales = input_scales(layers, bits, ranges)
     fused = requantized(layers, bits, scales)
     plan = plan_precision(layers, bits, capabilities, fused)

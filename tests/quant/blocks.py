@@ -283,11 +283,33 @@ class ConvNeXtBlock(nn.Module):
         return logits
 
 
+class ResNeXtBlock(nn.Module):
+    """A bottleneck in groups (Xie et al. 2017), which have 8, 16 and 6 outputs, two in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv_bn(3, 16, 3, 2), nn.ReLU(inplace=True))
+        self.block = nn.Sequential(
+            *(conv_bn(16, 32, 1), nn.ReLU(inplace=True)),
+            *(conv_bn(32, 32, 3, groups=4), nn.ReLU(inplace=True)),
+            conv_bn(32, 16, 1),
+        )
+        self.last = nn.Sequential(conv_bn(16, 32, 3, 2, 2), nn.ReLU(), conv_bn(32, 24, 1, groups=4))
+        self.classifier = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.last(torch.relu(x + self.block(x)))
+        logits: Tensor = self.classifier(x.mean((2, 3)))
+        return logits
+
+
 BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "mobile v3": (MobileNetV3Block, (3, 18, 18)),
     "efficient": (EfficientNetBlock, (3, 8, 10)),
     "shuffle": (ShuffleNetBlock, (3, 30, 26)),
     "squeeze": (SqueezeNetBlock, (3, 29, 24)),
+    "resnext": (ResNeXtBlock, (3, 16, 14)),
     "bottleneck": (BottleneckBlock, (3, 12, 12)),
     "decoder": (DecoderBlock, (3, 16, 20)),
     "face": (FaceBlock, (3, 14, 10)),

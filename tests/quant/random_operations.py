@@ -33,7 +33,7 @@ def conv(rng: Generator, channels: int) -> Operation:
     named = rng.random() < 0.3
     stride = 1 if named else (whole(rng, 1, 3), whole(rng, 1, 3))
     padding = str(rng.choice(["same", "valid"])) if named else (whole(rng, 0, 3), whole(rng, 0, 3))
-    outputs = groups * whole(rng, 1, 6)
+    outputs = groups * int(rng.choice([1, 2, 3, 5, 8, 16]))
     return nn.Conv2d(channels, outputs, kernel, stride, padding, dilation, groups)
 
 

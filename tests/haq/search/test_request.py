@@ -16,11 +16,22 @@ from haq.search.asked import Asked, make_request
 from haq.search.bounds import Bounds
 from haq.search.request import SearchRequest, check_budgets, parse_bits
 from quant.errors import BudgetError, InputError, PolicyError
+from quant.graph import Graph, Layer, Node
 from quant.observers import Method
 from quant.policy import ALLOWED_BITS
 from tests.haq.cost.tables import write_profile, write_table
 
 NAMES = ("stem", "middle", "last")
+
+
+def chain(middle: Layer) -> Graph:
+    """The layers of NAMES."""
+    layers = [Layer("stem", "conv", 3, 16), middle, Layer("last", "linear", 16, 10)]
+    nodes = [Node(layer.name, layer.op, (), (1,), layer) for layer in layers]
+    return Graph((Node("image", "input", (), (3, 8, 8)), *nodes))
+
+
+GRAPH = chain(Layer("middle", "conv", 16, 16))
 REQUEST = SearchRequest(
     model="mbv2",
     weights=None,
@@ -158,10 +169,10 @@ def test_ncnn_runs_8_16_and_32() -> None:
 
 
 def test_choices_are_tied_where_ncnn_runs_them() -> None:
-    tied = REQUEST.choices(NAMES)
+    tied = REQUEST.choices(GRAPH)
     assert tied.tied
     assert set(tied.weight.values()) == {(8, 16, 32)}
-    free = replace(REQUEST, bits=(2, 4, 6)).choices(NAMES)
+    free = replace(REQUEST, bits=(2, 4, 6)).choices(GRAPH)
     assert not free.tied
     assert list(free.weight.values()) == [(8,), (2, 4, 6), (8,)]
     assert free.weight == free.activation
@@ -225,7 +236,7 @@ def test_shared_weights_are_chosen_alone_and_not_counted_as_deployable(
     bits: tuple[int, ...],
 ) -> None:
     request = replace(REQUEST, quantizer="kmeans", bits=bits)
-    choices = request.choices(NAMES)
+    choices = request.choices(GRAPH)
     assert choices.weight == dict.fromkeys(NAMES, bits)
     assert choices.activation == dict.fromkeys(NAMES, (32,))
     assert not request.is_deployable
@@ -294,9 +305,22 @@ def test_a_metric_is_checked_and_may_be_the_reward() -> None:
 
 
 def test_products_are_float_where_ncnn_runs_them_and_beside_shared_weights() -> None:
-    products = {"middle"}
-    assert REQUEST.choices(NAMES, products).weight["middle"] == (32,)
+    graph = chain(Layer("middle", "scores", 4, 2, groups=2))
+    assert REQUEST.choices(graph).weight["middle"] == (32,)
     shared = replace(REQUEST, quantizer="kmeans", bits=(1, 2))
-    assert shared.choices(NAMES, products).weight["middle"] == (32,)
-    simulated = replace(REQUEST, bits=(2, 4)).choices(NAMES, products)
+    assert shared.choices(graph).weight["middle"] == (32,)
+    simulated = replace(REQUEST, bits=(2, 4)).choices(graph)
     assert simulated.weight["middle"] == simulated.activation["middle"] == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("bits", "widths"), [((8, 16, 32), (16, 32)), ((8, 32), (32,)), ((8,), (32,))]
+)
+def test_a_grouped_layer_takes_no_8_bits_where_ncnn_gets_them_wrong(
+    bits: tuple[int, ...], widths: tuple[int, ...]
+) -> None:
+    graph = chain(Layer("middle", "conv", 16, 16, groups=2))
+    choices = replace(REQUEST, bits=bits).choices(graph)
+    assert choices.weight == {"stem": bits, "middle": widths, "last": bits}
+    simulated = replace(REQUEST, bits=(4, 8)).choices(graph)
+    assert simulated.weight["middle"] == (4, 8)

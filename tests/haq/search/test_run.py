@@ -368,7 +368,7 @@ def test_bits_within_a_table_and_a_size(request_: SearchRequest, tmp_path: Path)
         *(("size", "float"), ("table", "W8A8"))
     ]
     graph = load_subject(request)[0].network.graph
-    costs = table.relative(graph, request.choices(graph.layer_names))
+    costs = table.relative(graph, request.choices(graph))
     policy = Policy.from_json(best["policy"])
     assert shown["table"]["reached"] == costs.ratio(policy) <= 0.6
     assert shown["size"]["reached"] <= 0.25

@@ -173,22 +173,6 @@ def test_ranges_are_needed_for_int8_layers_only() -> None:
     assert scales == {"first": 63.5}
 
 
-@pytest.mark.parametrize(
-    ("outputs", "groups", "fine"), [(32, 2, False), (16, 2, False), (16, 16, True), (12, 2, True)]
-)
-def test_groups_that_ncnn_computes_wrongly_at_8_bits_are_refused(
-    outputs: int, groups: int, fine: bool
-) -> None:
-    params = {0: outputs, 1: 1, 6: outputs * 4, 7: groups}
-    layer = NcnnLayer("ConvolutionDepthWise", "grouped", ("in0",), ("out0",), dict(params))
-    if fine:
-        assert input_scales([layer], {"grouped": 8}, {"grouped": 1.0}) == {"grouped": 127.0}
-    else:
-        with pytest.raises(PolicyError, match="layer grouped, in 2 groups, wrongly at 8 bits"):
-            input_scales([layer], {"grouped": 8}, {"grouped": 1.0})
-    assert input_scales([layer], {"grouped": 16}, {}) == {}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bits", [1, 4, 8])
 def test_codebooks_equal_the_shared_weights_in_torch(kind: str, bits: int) -> None:
