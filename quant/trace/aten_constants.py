@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import torch
 
-from quant.errors import ModelError
+from quant.errors import ModelError, one_line
 from quant.trace.program import Constant
 
 
@@ -39,15 +41,30 @@ def with_axis(constant: Constant, axis: int) -> Constant:
     return replace(constant, value=np.expand_dims(constant.value, axis))
 
 
-def inverse(constant: Constant) -> Constant:
-    """The reciprocal of one number. Raises ModelError for more."""
-    return replace(constant, value=np.array(1 / only_number(constant)))
+def computed(word: str) -> Callable[..., Constant]:
+    """An operation of torch's that computes with numbers alone, done now."""
+    operation = getattr(torch.ops.aten, word)
+
+    def compute(*args: Any, **named: Any) -> Constant:
+        lists = [arg if isinstance(arg, list) else [arg] for arg in args]
+        first = next(arg for arg in chain(*lists) if isinstance(arg, Constant))
+        more = {key: as_tensor(value) for key, value in named.items()}
+        try:
+            value = operation(*map(as_tensor, args), **more)
+        except (RuntimeError, TypeError) as error:
+            raise ModelError(f"'{word}' of {first.name}: {one_line(error)}") from None
+        return replace(first, value=value.numpy())
+
+    return compute
 
 
-def multiple(constant: Constant, number: Any) -> Constant:
-    """A number times another one. Raises ModelError for more."""
-    factor = only_number(number) if isinstance(number, Constant) else number
-    return replace(constant, value=np.array(only_number(constant) * factor))
+def as_tensor(argument: Any) -> Any:
+    """A constant as torch takes it, or a list with such; other arguments as they are."""
+    if isinstance(argument, list):
+        return [as_tensor(part) for part in argument]
+    if not isinstance(argument, Constant):
+        return argument
+    return torch.from_numpy(np.array(argument.value))
 
 
 def only_number(constant: Constant) -> float:
@@ -59,15 +76,22 @@ def only_number(constant: Constant) -> float:
     return float(constant.value.item())
 
 
-def kept(constant: Constant, *_: object) -> Constant:
+def kept(constant: Constant, *_: object, **__: object) -> Constant:
     """The constant as it is."""
     return constant
 
 
+COMPUTED = (
+    *("add", "sub", "mul", "div", "neg", "reciprocal", "pow", "sqrt", "rsqrt", "exp", "abs"),
+    *("mean", "sum", "var", "std", "batch_norm", "linalg_vector_norm", "maximum", "clamp"),
+    *("reshape_as", "view_as", "index", "cat", "stack", "slice", "select"),
+)
+"""Weights that are standardized or scaled (Brock et al. 2021, NFNets), and the like."""
 FOLDED: Mapping[str, Callable[..., Constant]] = {
     **{"permute": transposed, "t": transposed, "transpose": swapped},
     **dict.fromkeys(("view", "reshape", "_unsafe_view"), reshaped),
-    **{"expand": expanded, "unsqueeze": with_axis, "reciprocal": inverse, "mul": multiple},
+    **{"expand": expanded, "unsqueeze": with_axis},
+    **{word: computed(word) for word in COMPUTED},
     **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), kept),
 }
 """What is done to weights before they are used."""

@@ -85,11 +85,13 @@ class _Reader:
     def made(self, operation: Operation) -> Any:
         """What an operation gives. Raises ModelError."""
         word = operation.target.removeprefix(PREFIX).partition(".")[0]
-        name = word if word in ATEN or word in PLAIN else word.rstrip("_")
+        name = name_of(word)
         known = operation.target.startswith(PREFIX)
         if self.reads_constants(operation):
+            find = self.names.__getitem__
             if known and name in FOLDED:
-                return FOLDED[name](*self.resolved(operation.args))
+                values = {key: mapped(arg, find) for key, arg in operation.kwargs.items()}
+                return FOLDED[name](*(mapped(arg, find) for arg in operation.args), **values)
             raise ModelError(f"operation '{word}' reads constants alone, which is not supported")
         if known and self.reads_tokens(operation):
             return self.of_tokens(operation, word, name)
@@ -129,10 +131,6 @@ class _Reader:
         """Whether no tensor that it reads depends on the image."""
         read = self.read(operation)
         return bool(read) and all(isinstance(value, Constant) for value in read)
-
-    def resolved(self, args: tuple[Any, ...]) -> list[Any]:
-        """Arguments with values for names."""
-        return [self.names[arg.name] if isinstance(arg, Ref) else arg for arg in args]
 
     def plain(self, name: str) -> Any:
         """The node that holds a tensor. Raises ModelError for a constant."""
@@ -183,6 +181,14 @@ class _Reader:
                 "network for images of one size"
             )
         return shape
+
+
+def name_of(word: str) -> str:
+    """What a word is read as: itself, or what changes nothing in place."""
+    changing = word.rstrip("_")
+    return next(
+        (name for table in (ATEN, PLAIN) for name in (word, changing) if name in table), word
+    )
 
 
 def mapped(arg: Any, find: Any) -> Any:

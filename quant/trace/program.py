@@ -90,7 +90,10 @@ def argument(given: Mapping[str, Any]) -> Any:
     if kind == "as_tensor":
         return Ref(value["name"])
     if kind in ("as_tensors", "as_optional_tensors"):
-        return [Ref(part.get("as_tensor", part)["name"]) for part in value]
+        return [
+            None if "as_none" in part else Ref(part.get("as_tensor", part)["name"])
+            for part in value
+        ]
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
         return number(value)
     if kind == "as_sym_ints":

@@ -25,7 +25,9 @@ def moved(how: Callable[[Call, Any], Any]) -> Read:
 
 
 def reshape(call: Call, places: Any) -> Any:
-    """The same numbers in another shape."""
+    """The same numbers in another shape. Raises ModelError where images of a batch are mixed."""
+    if call.result is None:
+        raise ModelError(f"operation '{call.name}' makes one axis of the batch and another")
     return places.reshape(tuple(call.result.shape))
 
 

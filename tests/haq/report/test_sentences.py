@@ -114,9 +114,7 @@ def test_an_agent_that_is_a_planner_is_called_one() -> None:
 def test_what_ncnn_cannot_run_at_8_bits_is_listed() -> None:
     assert eights_sentence({}) == eights_sentence({"without_8_bits": []}) == ""
     one = eights_sentence({"without_8_bits": ["stage.1"]})
-    assert (
-        one == "ncnn gets 1 grouped convolution wrong at 8 bits, which mean 32 there: stage.1."
-    )
+    assert one == "ncnn gets 1 grouped convolution wrong at 8 bits, which mean 32 there: stage.1."
     many = eights_sentence({"without_8_bits": [f"l{i}" for i in range(LISTED + 3)]})
     assert f"{LISTED + 3} grouped convolutions" in many
     assert many.endswith("and 3 more.")

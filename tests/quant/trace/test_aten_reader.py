@@ -98,6 +98,12 @@ def test_a_saved_program_is_the_module(kind: str, core: bool, batch: bool, tmp_p
     assert ops(network) == ops(expected.network)
 
 
+def standardized(weight: Tensor, gain: Tensor) -> Tensor:
+    """Rows of mean 0 and deviation 1 (Brock et al. 2021), as timm computes them."""
+    rows = weight.reshape(1, len(weight), -1)
+    return F.batch_norm(rows, None, None, gain * 0.3, training=True, eps=1e-6).reshape_as(weight)
+
+
 class MeansInARow(nn.Module):
     """ECA as timm has it, by shapes alone."""
 
@@ -157,6 +163,11 @@ def test_a_branch_that_depends_on_the_size() -> None:
         (lambda net, y: (y - net.shift).relu() * 2, ["conv", "scale"]),
         (lambda net, y: net.other(F.pad(y, (1, 2, 0, 1))), ["conv", "conv"]),
         (lambda net, y: F.conv2d(y, net.weight), ["conv", "conv"]),
+        (lambda net, y: F.conv2d(y, net.weight * 2), ["conv", "conv"]),
+        (lambda net, y: F.conv2d(y, net.weight[torch.tensor([3, 1, 0, 2])]), ["conv", "conv"]),
+        (lambda net, y: F.conv2d(y, torch.cat([net.weight, -net.weight])), ["conv", "conv"]),
+        (lambda net, y: F.conv2d(y, standardized(net.weight, net.slopes)), ["conv", "conv"]),
+        (lambda net, y: y.relu().add_(0).mul_(2), ["conv", "scale"]),
         (lambda net, y: y[:, 1:3], ["conv", "slice"]),
         (lambda net, y: y.clamp(min=0), ["conv"]),
         (lambda net, y: net.other(net.other(y)), ["conv", "conv", "conv"]),
@@ -203,13 +214,14 @@ def test_what_fx_does_not_read(then: Then, made: list[str]) -> None:
             "as slopes, is only supported for one",
         ),
         (lambda net, y: torch.linalg.vector_norm(y, 1, 1, True), "only L2 norms over channels"),
+        (lambda net, y: y.permute(0, 2, 3, 1).reshape(-1, 4), "one axis of the batch and another"),
         (lambda net, y: y[:, ::2], "channels are not taken in steps of 2"),
         (lambda net, y: y.mean((2, 3), True).expand_as(y).tanh(), "only supported where it joins"),
         (lambda net, y: y.add(y.relu(), alpha=2), "has an alpha"),
         (lambda net, y: y.clamp(y.relu()), "only clipped at numbers"),
         (lambda net, y: F.tanhshrink(y).sinh(), "sinh"),
         (lambda net, y: F.pad(y, (1, 1), value=2.0), "pads other than zeros"),
-        (lambda net, y: F.conv2d(y, net.weight * 2), "reads constants alone, as weight"),
+        (lambda net, y: F.conv2d(y, net.weight.tanh()), "'tanh' reads constants alone"),
         (lambda net, y: F.linear(y.mean((2, 3)), y.mean((2, 3))), "computes its weights"),
         (lambda net, y: y.reshape(-1, 8, 8), "mixes the images of a batch"),
         (lambda net, y: (y, y), "several outputs"),

@@ -207,3 +207,16 @@ def test_wrong_input_size() -> None:
         trace(nn.Sequential(nn.Conv2d(3, 4, 3)), (5, 8, 8))
     with pytest.raises(ModelError, match="does not run on inputs of 3x2x2"):
         trace(nn.Sequential(nn.Conv2d(3, 4, 3)), (3, 2, 2))
+
+
+class OfSixteen(nn.Module):
+    """Asserts what its images are, as networks of timm do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch._assert(x.shape[2] == 16, "16 pixels")  # type: ignore[no-untyped-call]
+        return x
+
+
+def test_an_assertion_of_the_network() -> None:
+    with pytest.raises(ModelError, match="does not run on inputs of 3x8x8"):
+        trace(nn.Sequential(OfSixteen(), nn.Conv2d(3, 4, 3)), (3, 8, 8))
