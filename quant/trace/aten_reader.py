@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +44,7 @@ def export(net: nn.Module, input_shape: tuple[int, int, int]) -> Network:
     """A module by way of torch.export, for images (C, H, W). Raises ModelError."""
     stream = io.BytesIO()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silence():
             program = torch.export.export(net.eval(), (torch.zeros(IMAGES, *input_shape),))
             torch.export.save(program, stream)
     except Exception as error:
@@ -53,6 +55,19 @@ def export(net: nn.Module, input_shape: tuple[int, int, int]) -> Network:
         ) from None
     stream.seek(0)
     return _Reader(read_stream(stream, "the exported network")).network()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No warnings, and no log of torch's: what goes wrong is one error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class _Reader:

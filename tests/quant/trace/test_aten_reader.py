@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +234,22 @@ def test_what_is_refused(then: Then, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         export(Function(then), SHAPE)
     assert "\n" not in str(caught.value)
+
+
+class TooDeep(nn.Module):
+    """Halves its images more often than they have pixels for; torch.export logs a traceback."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(5):
+            x = F.max_pool2d(x, 2)
+        return x
+
+
+def test_a_network_that_does_not_export_is_one_error_and_no_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match=r"exported for inputs of 3x8x8: .*too small"):
+        export(nn.Sequential(nn.Conv2d(3, 4, 1), TooDeep()), SHAPE)
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert capsys.readouterr().err == ""
+    assert logging.root.manager.disable == logging.NOTSET
