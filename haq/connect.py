@@ -28,6 +28,7 @@ def open_board(
     """
     from haq.local_board import local_agent
 
+    silence_retries()
     with local_agent() if board is None else connect(board, key, ca, tell) as found:
         yield found
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import stamina.instrumentation
 
-from haq import boards
+from haq import boards, local_board
 from haq.board import Board, Fleet
 from haq.boards import ListedBoard
 from haq.connect import open_board, open_boards
@@ -75,3 +77,13 @@ def test_a_file_of_authorities_is_read(small: tuple[str, ...], cwd: Path) -> Non
         done = haq(*command, *small, "--board", "https://a.test", "--board-ca", "absent.pem")
         assert (done.code, done.out) == (2, "")
         assert done.error.startswith("absent.pem holds no certificates in PEM")
+
+
+def test_no_board_writes_its_retries_to_the_output_of_the_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not the one of this machine either."""
+    stamina.instrumentation.set_on_retry_hooks(None)
+    monkeypatch.setattr(local_board, "local_agent", lambda: nullcontext(Board("http://a.test")))
+    with open_board(None, None):
+        assert stamina.instrumentation.get_on_retry_hooks() == ()
