@@ -70,7 +70,7 @@ def print_front(summary: dict[str, Any], report: Path) -> None:
 def make_table(rows: Sequence[Row]) -> Table:
     """A line for each policy and kind of score; what is the same for all kinds stands once."""
     titles = score_titles([score for row in rows for score in row.scores.values()])
-    table = Table("policy", "score", *titles, "latency ratio", "ms", "kB", box=None)
+    table = Table("policy", "score", *titles, "ratio", "ms", "kB", box=None)
     for row in rows:
         before, after = [row.label], [*latency_cells(row), f"{row.size_bytes / 1000:.0f}"]
         for kind in kinds_of([row]):

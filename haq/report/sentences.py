@@ -56,7 +56,15 @@ def budget_sentence(details: Mapping[str, Any]) -> str:
         for one in budgets_of(details)
         if one["reached"] is not None
     ]
-    return f"The found policy has: {', '.join(reached)}." if reached else ""
+    missed = any(one["reached"] is not None and is_missed(one) for one in budgets_of(details))
+    more = " It was fast enough when searched, not when measured again." if missed else ""
+    return f"The found policy has: {', '.join(reached)}.{more}" if reached else ""
+
+
+def is_missed(budget: Mapping[str, Any]) -> bool:
+    """Whether a bound of latency that haq has taken by itself is not kept."""
+    missed: bool = budget["kind"] == "latency" and budget["reached"] > budget["ratio"]
+    return missed
 
 
 def title(kind: str) -> str:

@@ -54,16 +54,19 @@ def choose_measured(
     beside: Sequence[Policy],
     lower: Lower,
     spare: Callable[[], Outcome],
+    is_given: bool = True,
 ) -> Winner:
     """The least KL whose latency, measured anew together with `beside`, keeps the bound.
 
     Of those that miss it faster ones are made, in LOWERINGS rounds at most, and measured where they
     are nearer to float than what keeps it; of the best trials too, where none came near the bound.
-    Where nothing keeps it, `spare` is tried.
+    Where nothing keeps it, `spare` is tried, and where not even that does, the fastest of all wins
+    a bound that nobody has given.
 
     Other budgets are exact, so there every outcome within the bound stays, and without one of
     latency only the best is measured. Raises BudgetError if no finalist keeps the bound.
     """
+    slow: list[Measured] = []
     measured = FINALISTS if bounds_latency(target) else 1
     lowerings, best = LOWERINGS, None
     left = [*ranked(outcomes, target)] or nearer(all_lowered(too_slow(outcomes), lower), target)
@@ -71,12 +74,14 @@ def choose_measured(
         left = completed(left, complete)
         kept, missed = measure_anew(left[:measured], target, meter, beside)
         best = min(kept, key=divergence, default=best)
+        slow += missed
         faster = all_lowered(missed, lower) if lowerings else []
         left = nearer([*faster, *left[FINALISTS:]], target, best)
         lowerings -= bool(lowerings)
     if best is None:
-        kept, _ = measure_anew([spare()], target, meter, beside)
-        best = next(iter(kept), None)
+        kept, missed = measure_anew([spare()], target, meter, beside)
+        fastest = min([*slow, *missed, *kept], key=lambda measured: measured[1].ratio)
+        best = fastest if kept or not is_given else None
     if best is not None:
         return Winner(*best)
     bounds = " and ".join(f"{one.ratio:.3f}x" for one in target.budgets)

@@ -162,11 +162,11 @@ def conclude(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Choose the winner among the candidates, rate, export and check it; summary and details.
 
-    Raises BudgetError where none keeps the bound, BoardError where the board fails.
+    Raises BudgetError where none keeps a bound that was given, BoardError where the board fails.
     """
     started = time.monotonic()
     folder, target, request = searched.folder, searched.target, search.request
-    winner, latencies = search.rank(target, candidates)
+    winner, latencies = search.rank(target, candidates, searched.budget_given)
     best, uniforms = search.rate(winner, latencies)
     near = search.rate_near(best)
     exports = search.export(best.policy, folder)

@@ -157,16 +157,21 @@ class Stages:
         return measure_harm(evaluator, self.choices)
 
     def rank(
-        self, target: Target, outcomes: Sequence[Outcome]
+        self, target: Target, outcomes: Sequence[Outcome], is_given: bool
     ) -> tuple[Winner, dict[str, Latency]]:
-        """The winner, and the latency of the uniform policies by name."""
+        """The winner, and the latency of the uniform policies by name.
+
+        `is_given` says that the bound is the user's. Raises BudgetError where nothing keeps it.
+        """
         self.progress.start("final ranking", FINALISTS)
         uniforms = self._uniforms()
         beside = list(uniforms.values())
         if self.request.is_deployable:
             lower = partial(self._lower, target)
             complete, spare = self.evaluation.race.complete, partial(self._spare, target)
-            winner = choose_measured(outcomes, target, complete, self.meter, beside, lower, spare)
+            winner = choose_measured(
+                outcomes, target, complete, self.meter, beside, lower, spare, is_given
+            )
         else:
             given = self.evaluation.race.complete, self.evaluation.as_exported
             winner = choose_simulated(outcomes, target, *given)

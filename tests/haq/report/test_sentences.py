@@ -118,3 +118,11 @@ def test_what_ncnn_cannot_run_at_8_bits_is_listed() -> None:
     many = eights_sentence({"without_8_bits": [f"l{i}" for i in range(LISTED + 3)]})
     assert f"{LISTED + 3} grouped convolutions" in many
     assert many.endswith("and 3 more.")
+
+
+def test_a_bound_of_haqs_own_that_was_missed_is_told() -> None:
+    missed = {"kind": "latency", "ratio": 0.75, "reference": "float", "reached": 0.789}
+    text = budget_sentence({"budgets": [missed]})
+    assert text.endswith(
+        "(at most 0.750). It was fast enough when searched, not when measured again."
+    )

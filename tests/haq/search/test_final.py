@@ -64,8 +64,11 @@ def choose(
     beside: Sequence[Policy],
     lower: Lower = lambda missed, latency: [],
     spare: Outcome = SLOWEST,
+    is_given: bool = True,
 ) -> Winner:
-    return choose_measured(outcomes, target, complete, meter, beside, lower, lambda: spare)
+    return choose_measured(
+        outcomes, target, complete, meter, beside, lower, lambda: spare, is_given
+    )
 
 
 def test_the_least_kl_within_the_bound_wins_by_the_new_measurement() -> None:
@@ -273,3 +276,16 @@ def test_what_is_lowered_must_keep_the_other_bounds() -> None:
     spare = outcome(NAMED["c"], kl=0.5, cost=0.0)
     lower = faster({slow.policy.key(): too_large})
     assert choose([slow], BOTH, as_known([slow]), meter, BESIDE, lower, spare).outcome == spare
+
+
+def test_of_a_bound_that_nobody_gave_the_fastest_wins_though_nothing_keeps_it() -> None:
+    slow = [outcome(NAMED[n], kl, cost=0.89) for n, kl in (("a", 0.1), ("b", 0.2))]
+    spare = outcome(NAMED["c"], kl=0.5, cost=0.85)
+    meter = meter_of({"a": 0.97, "b": 0.93, "c": 0.95})
+    complete = as_known(slow)
+    winner = choose(slow, LATENCY, complete, meter, BESIDE, spare=spare, is_given=False)
+    assert winner == Winner(slow[1], latency(0.93))
+    with pytest.raises(BudgetError, match="when measured again"):
+        choose(slow, LATENCY, complete, meter, BESIDE, spare=spare)
+    nothing = choose([], LATENCY, as_known([]), meter, BESIDE, spare=spare, is_given=False)
+    assert nothing == Winner(spare, latency(0.95))
