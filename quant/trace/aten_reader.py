@@ -27,6 +27,7 @@ from quant.trace.pending import Pending
 from quant.trace.program import Constant, Operation, Program, Ref
 from quant.trace.program_file import read_program, read_stream
 from quant.trace.seen import IMAGES, Seen
+from quant.trace.stacked import Stacked, add_up
 
 PREFIX = "torch.ops.aten."
 
@@ -108,6 +109,10 @@ class _Reader:
                 values = {key: mapped(arg, find) for key, arg in operation.kwargs.items()}
                 return FOLDED[name](*(mapped(arg, find) for arg in operation.args), **values)
             raise ModelError(f"operation '{word}' reads constants alone, which is not supported")
+        if known and name == "stack":
+            return self.stack(operation)
+        if known and name == "sum":
+            return self.total(operation)
         if known and self.reads_tokens(operation):
             return self.of_tokens(operation, word, name)
         if known and name in ATEN:
@@ -115,6 +120,20 @@ class _Reader:
         if known and name in PLAIN:
             return PLAIN[name](self.call(operation, name, self.plain))
         raise ModelError(f"operation '{word}' is not supported")
+
+    def stack(self, operation: Operation) -> Stacked:
+        """Images along a new axis: stack(list, axis)."""
+        values, axis = [*operation.args, 0][:2]
+        found = tuple(mapped(values, self.names.__getitem__))
+        return Stacked(operation.outputs[0], found, operation.kwargs.get("dim", axis))
+
+    def total(self, operation: Operation) -> str:
+        """The sum over the axis of a stack: sum(stack, axes). Raises ModelError for other sums."""
+        (stacked, *_), axes = self.read(operation), operation.args[1:]
+        if not isinstance(stacked, Stacked) or axes != ([stacked.axis],) or operation.kwargs:
+            raise ModelError(f"operation '{operation.outputs[0]}' is no sum of a stack of images")
+        images = tuple(self.pending.plain(value) for value in stacked.values)
+        return add_up(self.pending.builder, operation.outputs[0], images)
 
     def of_tokens(self, operation: Operation, word: str, name: str) -> Any:
         """What an operation on tokens gives. Raises ModelError."""

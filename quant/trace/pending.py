@@ -21,6 +21,7 @@ from quant.trace.builder import Builder
 from quant.trace.numbered import clip
 from quant.trace.padding import pad
 from quant.trace.seen import Seen, refused
+from quant.trace.stacked import Stacked, refuse
 from quant.trace.views import Shape
 
 SIX, THREE = 6.0, 3.0
@@ -61,7 +62,7 @@ GATED: Mapping[tuple[Op, ...], Op] = {
     ("tanh", "softplus"): "mish",
 }
 """What a value times a gate is, by the operations that make the gate of it, the last first."""
-Value = str | Affine | Padded | Rectified | Seen
+Value = str | Affine | Padded | Rectified | Seen | Stacked
 
 
 class Pending:
@@ -77,6 +78,8 @@ class Pending:
             return value
         if isinstance(value, Seen):
             raise refused(value)
+        if isinstance(value, Stacked):
+            raise refuse(value)
         if value not in self._computed:
             self._computed[value] = self._compute(value)
         return self._computed[value]
