@@ -20,6 +20,7 @@ from quant.graph import Floats
 from quant.ncnn.build import INPUT_BLOB, OUTPUT_BLOB, dump, float_layers, mixed_layers
 from quant.ncnn.capabilities import Bits16, Capabilities
 from quant.ncnn.format import NcnnLayer
+from quant.ncnn.grouped import without_8_bits
 from quant.ncnn.runtime import Engine
 from quant.ncnn.runtime import capabilities as local_capabilities
 from quant.onnx_export import export_onnx, run_onnx
@@ -75,6 +76,8 @@ def describe(subject: Subject, policy: Policy, capabilities: Capabilities) -> di
     config = subject.config
     ranges = subject.of(arithmetic_of(policy)).ranges
     bits16 = bits16_of(policy, capabilities)
+    lacking = [n for n in without_8_bits(subject.network.graph) if policy[n].weight == 8]
+    told = {"at_32_instead_of_8_bits": sorted(lacking)} if lacking else {}
     return {
         "model": config.model,
         "classes": config.classes,
@@ -96,6 +99,7 @@ def describe(subject: Subject, policy: Policy, capabilities: Capabilities) -> di
         "built_for": {"arch": capabilities.arch, "bits16": capabilities.bits16},
         "activation_thresholds": ranges.engine_thresholds(),
         "policy": policy.to_json(),
+        **told,
     }
 
 

@@ -23,14 +23,16 @@ from haq.export import (
     run_exported_onnx,
     weight_bytes,
 )
-from haq.prepare import Subject, arithmetic_of
+from haq.prepare import Calibrated, Subject, arithmetic_of
 from haq.store import RunFolder
+from haq.zoo import NetConfig
 from quant.errors import InputError, PolicyError
 from quant.graph import Floats
 from quant.ncnn.capabilities import Bits16, Capabilities
 from quant.ncnn.runtime import Engine, capabilities
 from quant.policy import Bits, Policy, uniform
 from tests.haq.subjects import cropped, default_subject, small_subject
+from tests.quant.blocks import block
 
 HERE = capabilities()
 PHONE = Capabilities("arm", "fp16", frozenset({"Convolution", "ConvolutionDepthWise"}))
@@ -199,3 +201,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be made"):
             open_folder(path, "mbv2")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_metadata_names_what_ncnn_has_no_8_bits_for(folder: RunFolder) -> None:
+    known = block("resnext")
+    config = NetConfig("resnext", 16, 3, 10)
+    calibrated = Calibrated(known.network, known.ranges)
+    subject = Subject(config, calibrated, calibrated)
+    for bits, told in ((8, ["block.2.0", "last.0.0"]), (16, None)):
+        policy = uniform(known.network.graph.layer_names, bits, bits)
+        export(subject, policy, capabilities(), folder)
+        found = yaml.safe_load(folder.metadata.read_text())
+        assert found.get("at_32_instead_of_8_bits") == told
