@@ -58,17 +58,46 @@ def choose_measured(
 ) -> Winner:
     """The least KL whose latency, measured anew together with `beside`, keeps the bound.
 
-    Of those that miss it faster ones are made, in LOWERINGS rounds at most, and measured where they
-    are nearer to float than what keeps it; of the best trials too, where none came near the bound.
-    Where nothing keeps it, `spare` is tried, and where not even that does, the fastest of all wins
-    a bound that nobody has given.
+    Where no finalist keeps it, `spare` is tried, and where not even that does, the fastest of all
+    wins a bound that nobody has given.
 
     Other budgets are exact, so there every outcome within the bound stays, and without one of
-    latency only the best is measured. Raises BudgetError if no finalist keeps the bound.
+    latency only the best is measured. Raises BudgetError where nothing keeps a bound that is given.
+    """
+    best, slow = compete(outcomes, target, complete, meter, beside, lower)
+    if best is None:
+        kept, missed = measure_anew([spare()], target, meter, beside)
+        best = min([*kept, *missed, *slow], key=lambda measured: measured[1].ratio)
+        if is_given and not kept:
+            raise none_kept(target)
+    return Winner(*best)
+
+
+def none_kept(target: Target) -> BudgetError:
+    """For a bound that seemed to be kept."""
+    bounds = " and ".join(f"{one.ratio:.3f}x" for one in target.budgets)
+    return BudgetError(
+        f"no policy of the search kept {bounds} when measured again: "
+        "allow more latency or more episodes"
+    )
+
+
+def compete(
+    outcomes: Iterable[Outcome],
+    target: Target,
+    complete: Complete,
+    meter: Meter,
+    beside: Sequence[Policy],
+    lower: Lower,
+) -> tuple[Measured | None, list[Measured]]:
+    """The least KL that keeps the bound, if any does, and those that missed it.
+
+    Of what misses it faster ones are made, in LOWERINGS rounds at most, and measured where they are
+    nearer to float than what keeps it; of the best trials too, where none came near the bound.
     """
     slow: list[Measured] = []
     measured = FINALISTS if bounds_latency(target) else 1
-    lowerings, best = LOWERINGS, None
+    best, lowerings = None, LOWERINGS
     left = [*ranked(outcomes, target)] or nearer(all_lowered(too_slow(outcomes), lower), target)
     while left:
         left = completed(left, complete)
@@ -78,17 +107,7 @@ def choose_measured(
         faster = all_lowered(missed, lower) if lowerings else []
         left = nearer([*faster, *left[FINALISTS:]], target, best)
         lowerings -= bool(lowerings)
-    if best is None:
-        kept, missed = measure_anew([spare()], target, meter, beside)
-        fastest = min([*slow, *missed, *kept], key=lambda measured: measured[1].ratio)
-        best = fastest if kept or not is_given else None
-    if best is not None:
-        return Winner(*best)
-    bounds = " and ".join(f"{one.ratio:.3f}x" for one in target.budgets)
-    raise BudgetError(
-        f"no policy of the search kept {bounds} when measured again: "
-        "allow more latency or more episodes"
-    )
+    return best, slow
 
 
 def measure_anew(
