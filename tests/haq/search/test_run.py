@@ -2,19 +2,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from haq.board import Latency
 from haq.cost import parse_budget, read_table
 from haq.data import load_splits
 from haq.evaluators import make_evaluator
 from haq.progress import Silent
-from haq.report.page import write_report
 from haq.search.final import FINALISTS
 from haq.search.request import SearchRequest
 from haq.search.run import load_subject, run_search
@@ -501,42 +498,3 @@ def test_the_board_measures_whole_batches(
     assert all(size == 1 for size in between)
     assert sizes[-2] == EPISODES - 1
     assert 4 <= sizes[-1] <= FINALISTS + 3
-
-
-class SlowInTheEnd(SimulatedBoard):
-    """Everything takes 3 % longer beside the float network when measured for the final ranking."""
-
-    slower = 1.03
-
-    def measure(self, policies: Sequence[Policy], **limits: Any) -> list[Latency]:
-        found = super().measure(policies, **limits)
-        slower = self.slower if limits.get("fresh") else 1.0
-        return [replace(one, ratio=one.ratio * slower) for one in found]
-
-
-def test_finalists_that_prove_too_slow_are_lowered(request_: SearchRequest, tmp_path: Path) -> None:
-    request = replace(request_, episodes=2, budget=(parse_budget("latency=0.93x"),))
-    summary = search(request, tmp_path / "run", SlowInTheEnd())
-    details = read_json(tmp_path / "run" / "summary.json")["details"]
-    assert (details["origin"], details["episode"]) == ("lowered", 0)
-    assert summary["best"]["latency_ratio"] <= 0.93
-    assert "was made after the episodes" in write_report(tmp_path / "run").read_text()
-
-
-class MuchSlowerInTheEnd(SlowInTheEnd):
-    """Everything takes half longer."""
-
-    slower = 1.5
-
-
-def test_a_bound_that_haq_chose_and_nothing_kept_ends_with_the_fastest(
-    request_: SearchRequest, tmp_path: Path
-) -> None:
-    request = replace(request_, episodes=2, budget=None)
-    summary = search(request, tmp_path / "run", MuchSlowerInTheEnd())
-    budget = read_json(tmp_path / "run" / "summary.json")["details"]["budget"]
-    assert summary["best"]["latency_ratio"] > budget["ratio"]
-    assert "not when measured again" in write_report(tmp_path / "run").read_text()
-    given = replace(request, budget=(parse_budget("latency=0.95x"),))
-    with pytest.raises(BudgetError, match=r"kept 0\.950x when measured again"):
-        search(given, tmp_path / "given", MuchSlowerInTheEnd())

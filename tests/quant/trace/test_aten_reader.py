@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from quant.errors import ModelError
 from quant.float_net import FloatNet
 from quant.graph import Network
 from quant.trace import trace
+from quant.trace.aten_constants import FOLDED
 from quant.trace.aten_reader import export, read_pt2
+from quant.trace.program import Constant
 from tests.quant.blocks import BLOCKS, block
 from tests.quant.networks import KINDS, Case, build, case, random_images
 from tests.quant.parts import ChannelAttention, CoordinateAttention, GeneralisedMean, PlainLayerNorm
@@ -260,3 +263,19 @@ def test_a_network_that_does_not_export_is_one_error_and_no_log(
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
     assert capsys.readouterr().err == ""
     assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_constants_do_not_grow_beyond_all_measure() -> None:
+    """A file of a few kilobytes could ask for any amount of memory."""
+    column, row = np.zeros((20_000, 1), np.float32), np.zeros((1, 20_000), np.float32)
+    with pytest.raises(ModelError, match=r"'mul' of column: .* too many numbers"):
+        FOLDED["mul"](Constant("column", column), Constant("row", row))
+    many = [Constant("column", column)] * 20_000
+    with pytest.raises(ModelError, match=r"'cat' of column: .* too many numbers"):
+        FOLDED["cat"](many, 1)
+
+
+def test_an_index_beyond_a_constant_is_refused() -> None:
+    known, beyond = Constant("w", np.zeros(3, np.float32)), Constant("i", np.array([7]))
+    with pytest.raises(ModelError, match="'index' of w: index 7 is out of bounds"):
+        FOLDED["index"](known, [beyond])
